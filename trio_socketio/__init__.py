@@ -1,0 +1,47 @@
+"""Socket.IO for Trio: each client is a task in a nursery.
+
+Everything public is here. What stands in modules that begin with an underscore may move at any time.
+"""
+
+from __future__ import annotations
+
+from trio_socketio._asgi.app import ASGIApp as ASGIApp
+from trio_socketio._engine.config import CORS as CORS
+from trio_socketio._engine.config import Cookie as Cookie
+from trio_socketio._engine.config import EngineConfig as EngineConfig
+from trio_socketio._engine.exceptions import CloseReason as CloseReason
+from trio_socketio._engine.exceptions import Disconnected as Disconnected
+from trio_socketio._engine.http import Request as Request
+from trio_socketio._exceptions import ConnectionRefused as ConnectionRefused
+from trio_socketio._exceptions import RemoteProtocolError as RemoteProtocolError
+from trio_socketio._exceptions import SocketIOError as SocketIOError
+from trio_socketio._limits import Limits as Limits
+from trio_socketio._logging import enable_debug_from_environment as _enable_debug_from_environment
+from trio_socketio._serve.serve import serve as serve
+from trio_socketio._serve.serving import Serving as Serving
+from trio_socketio._server.adapter import Adapter as Adapter
+from trio_socketio._server.adapter import LocalAdapter as LocalAdapter
+from trio_socketio._server.adapter import LocalSockets as LocalSockets
+from trio_socketio._server.broadcast import BroadcastOperator as BroadcastOperator
+from trio_socketio._server.handshake import Handshake as Handshake
+from trio_socketio._server.namespace import Namespace as Namespace
+from trio_socketio._server.server import Server as Server
+from trio_socketio._server.socket import Socket as Socket
+from trio_socketio._server.target import Target as Target
+from trio_socketio._socket.acks import TooManyPendingAcks as TooManyPendingAcks
+from trio_socketio._types import Data as Data
+from trio_socketio._types import Room as Room
+from trio_socketio._util import show_as_members_of as _show_as_members_of
+from trio_socketio._version import __version__ as __version__
+from trio_socketio._wire.json_parser import JSONParser as JSONParser
+from trio_socketio._wire.parser import Decoder as Decoder
+from trio_socketio._wire.parser import Parser as Parser
+from trio_socketio._wire.socket_packet import Ack as Ack
+from trio_socketio._wire.socket_packet import Connect as Connect
+from trio_socketio._wire.socket_packet import ConnectError as ConnectError
+from trio_socketio._wire.socket_packet import Disconnect as Disconnect
+from trio_socketio._wire.socket_packet import Event as Event
+from trio_socketio._wire.socket_packet import SocketPacket as SocketPacket
+
+_enable_debug_from_environment()
+_show_as_members_of(__name__, globals())

@@ -1,0 +1,111 @@
+"""HTTP over ASGI: one request, one response, and two things that hosts make hard.
+
+A client that gives its request up is only seen by whoever calls ``receive``: so somebody always does. And a ``send`` to
+a client that doesn't read may be impossible to cancel: so it runs in the server's nursery, and this call, which the host
+waits for, goes when the write deadline is over; that makes the host drop the connection.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+import trio
+
+from trio_socketio._asgi.scope import Message, Receive, Send, raw
+from trio_socketio._engine.http import BodyTooLarge, Request, Response
+from trio_socketio._engine.server import EngineServer
+from trio_socketio._logging import scope_logger
+
+_logger = scope_logger("engine")
+
+
+@final
+class RequestBody:
+    """The body of one request, and the news that its client has gone."""
+
+    __slots__ = ("_abandoned", "_receive", "complete")
+
+    def __init__(self, receive: Receive, abandoned: trio.CancelScope) -> None:
+        self._receive = receive
+        self._abandoned = abandoned
+        self.complete = False
+        """All of it has been received."""
+
+    async def read(self, limit: int) -> bytes:
+        """Read it whole; see ``ReadBody``."""
+        body = bytearray()
+        while not self.complete:
+            body += (await self._next()).get("body", b"")
+            if len(body) > limit:
+                raise BodyTooLarge
+        return bytes(body)
+
+    async def watch(self) -> None:
+        """Read on and drop it, until the client has gone."""
+        while True:
+            await self._next()
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self._abandoned.cancel()
+            await trio.sleep_forever()
+        self.complete = not message.get("more_body", False)
+        return message
+
+
+async def serve_http(engine: EngineServer, request: Request, receive: Receive, send: Send) -> None:
+    """Serve one request."""
+    response: Response | None = None
+    with trio.CancelScope() as abandoned:
+        body = RequestBody(receive, abandoned)
+        if request.method == "GET":
+            response = await _poll(engine, request, body)
+        else:
+            response = await engine.handle_http(request, body.read)
+    if response is None:
+        return
+    if request.method != "GET" and not body.complete:
+        # Nobody will read the rest: the connection can't be used again.
+        response.headers.append(("connection", "close"))
+        _drain(engine, receive)
+    await send_response(engine, send, response)
+
+
+async def _poll(engine: EngineServer, request: Request, body: RequestBody) -> Response:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(body.watch)
+        response = await engine.handle_http(request, body.read)
+        nursery.cancel_scope.cancel()
+    return response
+
+
+async def send_response(engine: EngineServer, send: Send, response: Response) -> None:
+    """Send a response, for as long as a write may take."""
+    sent = trio.Event()
+
+    async def write() -> None:
+        try:
+            await send({"type": "http.response.start", "status": response.status, "headers": raw(response.header_list())})
+            await send({"type": "http.response.body", "body": response.body})
+        except Exception as error:  # noqa: BLE001 - hosts raise all sorts when the client has gone
+            _logger.debug("a response could not be sent: %r", error)
+        finally:
+            sent.set()
+
+    if engine.nursery is None:
+        await write()
+        return
+    engine.nursery.start_soon(write)
+    with trio.move_on_after(engine.limits.write_deadline):
+        await sent.wait()
+
+
+def _drain(engine: EngineServer, receive: Receive) -> None:
+    # Hosts hand events over by a short queue, and wait for ever on an application that doesn't take them.
+    async def drain() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    if engine.nursery is not None:
+        engine.nursery.start_soon(drain)

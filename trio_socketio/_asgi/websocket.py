@@ -1,0 +1,117 @@
+"""WebSocket over ASGI.
+
+On stock hypercorn a ``send`` to a client that doesn't read can't be cancelled, and it holds up whoever waits for it: the
+connection's task, a shutdown. There is a way out. The task that sends belongs to the server's nursery (the engine sees
+to that), so this call can return while it is stuck; and closing *within a cancelled scope* moves the host's state to
+closed without a write, so that the host then drops the connection, which frees the sender.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+import trio
+
+from trio_socketio._asgi.scope import Receive, Send, raw
+from trio_socketio._engine.http import Request, Response
+from trio_socketio._engine.server import EngineServer
+from trio_socketio._exceptions import RemoteProtocolError
+from trio_socketio._logging import scope_logger
+
+_logger = scope_logger("engine")
+
+EXTENSION = "websocket.http.response"
+
+NORMAL_CLOSURE = 1000
+MESSAGE_TOO_BIG = 1009
+
+
+@final
+class ASGIMessageStream:
+    """The engine's message stream on an accepted ASGI WebSocket."""
+
+    __slots__ = ("_code", "_max_message", "_receive", "_send", "closed")
+
+    def __init__(self, receive: Receive, send: Send, max_message: int) -> None:
+        self._receive = receive
+        self._send = send
+        self._max_message = max_message
+        self._code = NORMAL_CLOSURE
+        self.closed = False
+        """The host knows that it is over."""
+
+    async def receive(self) -> str | bytes:
+        """Receive a message; see ``MessageStream``."""
+        event = await self._receive()
+        if event["type"] != "websocket.receive":
+            self.closed = True
+            raise trio.EndOfChannel
+        text = event.get("text")
+        message: str | bytes = event["bytes"] if text is None else text
+        if len(message) > self._max_message:
+            self._code = MESSAGE_TOO_BIG
+            msg = "message larger than max_payload"
+            raise RemoteProtocolError(msg)
+        return message
+
+    async def send(self, message: str | bytes) -> None:
+        """Send a message; see ``MessageStream``."""
+        # After a disconnect hosts drop what is sent and return at once: without this check the writer would spin.
+        if self.closed:
+            raise trio.BrokenResourceError
+        key = "text" if isinstance(message, str) else "bytes"
+        try:
+            await self._send({"type": "websocket.send", key: message})
+        except Exception as error:
+            # Hosts raise all sorts when the client has gone.
+            self.closed = True
+            raise trio.BrokenResourceError from error
+
+    async def aclose(self) -> None:
+        """Close with a close frame."""
+        if not self.closed:
+            try:
+                await self._send({"type": "websocket.close", "code": self._code})
+            except Exception as error:  # noqa: BLE001 - as above
+                _logger.debug("a WebSocket could not be closed: %r", error)
+            self.closed = True
+
+    async def abort(self) -> None:
+        """Tell the host that it is over, without a write: a sender that is stuck is freed when we return to the host."""
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await self.aclose()
+
+
+async def serve_websocket(
+    engine: EngineServer, request: Request, receive: Receive, send: Send, *, can_refuse_with_response: bool
+) -> None:
+    """Serve one WebSocket request."""
+    await receive()
+    admission = await engine.admit(request)
+    if isinstance(admission, Response):
+        await _refuse(send, admission, with_response=can_refuse_with_response)
+        return
+    await send({"type": "websocket.accept", "headers": raw(admission.headers)})
+    stream = ASGIMessageStream(receive, send, engine.limits.max_payload)
+    try:
+        await engine.carry(admission, stream)
+    finally:
+        await stream.abort()
+        if engine.nursery is not None:
+            engine.nursery.start_soon(_drain, receive)
+
+
+async def _refuse(send: Send, response: Response, *, with_response: bool) -> None:
+    if not with_response:
+        await send({"type": "websocket.close"})  # the host answers 403
+        return
+    headers = raw([*response.header_list(), ("connection", "close")])
+    await send({"type": f"{EXTENSION}.start", "status": response.status, "headers": headers})
+    await send({"type": f"{EXTENSION}.body", "body": response.body})
+
+
+async def _drain(receive: Receive) -> None:
+    # Hosts hand messages over by a short queue, and wait for ever on an application that doesn't take them.
+    while (await receive())["type"] == "websocket.receive":
+        pass

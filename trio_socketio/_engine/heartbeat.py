@@ -1,0 +1,94 @@
+"""Pings, and how long their answers may take.
+
+    quiet --(interval after the last pong)--> ping sent --(pong)--> quiet
+                                                  |
+                                                  +--(timeout)--> dead
+
+Only a pong starts the next interval. Any other packet while a pong is due extends the timeout once a ping: a large upload
+is a sign of life. And while *we* are the ones who don't read, because the client's handlers are slow, its pong may be
+waiting behind what we don't read: the clock stands still then, and starts anew when we read on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import final
+
+import trio
+
+from trio_socketio._engine.timers import Timers
+
+
+@final
+class Heartbeat:
+    """The heartbeat of one session, kept by the session's timers. Times are in seconds."""
+
+    __slots__ = ("_dead", "_due", "_extended", "_interval", "_paused", "_ping", "_timeout", "_timers")
+
+    def __init__(
+        self,
+        timers: Timers,
+        *,
+        interval: float,
+        timeout: float,
+        ping: Callable[[], None],
+        dead: Callable[[], None],
+    ) -> None:
+        self._timers = timers
+        self._interval = interval
+        self._timeout = timeout
+        self._ping = ping
+        self._dead = dead
+        self._due = math.inf
+        self._extended = False
+        self._paused = 0
+
+    def start(self) -> None:
+        """Begin with an interval."""
+        self._due = trio.current_time() + self._interval
+        self._timers.set("ping", self._due, self._send)
+
+    def stop(self) -> None:
+        """Send and expect nothing any more."""
+        self._timers.clear("ping")
+        self._timers.clear("pong")
+
+    def pong(self) -> None:
+        """Note an answer; one that nobody asked for changes nothing."""
+        if self._timers.is_set("pong"):
+            self._timers.clear("pong")
+            self.start()
+
+    def activity(self) -> None:
+        """Note any other packet."""
+        if not self._extended and self._timers.is_set("pong"):
+            self._extended = True
+            self.renew()
+
+    def renew(self) -> None:
+        """Give a pong that is due its full time again."""
+        if self._timers.is_set("pong"):
+            self._expect(trio.current_time() + self._timeout)
+
+    def pause(self) -> None:
+        """Stop the clock: from now on we don't read. Pings are still sent."""
+        self._paused += 1
+        if self._timers.is_set("pong"):
+            self._expect(math.inf)
+
+    def resume(self) -> None:
+        """Read again."""
+        self._paused -= 1
+        self.renew()
+
+    def _send(self) -> None:
+        now = trio.current_time()
+        self._ping()
+        self._extended = False
+        # The deadline counts from when the ping was due - but a process that stood still must not take it out on clients.
+        late = now - self._due > self._timeout / 2
+        self._expect((now if late else self._due) + self._timeout)
+
+    def _expect(self, deadline: float) -> None:
+        self._timers.set("pong", math.inf if self._paused else deadline, self._dead)

@@ -1,0 +1,99 @@
+"""HTTP requests and responses as values: all that the engine knows of whoever serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias, final
+from urllib.parse import parse_qsl
+
+from trio_socketio._wire.engine_handshake import Refusal
+
+Headers: TypeAlias = list[tuple[str, str]]
+"""Names and values of a response's headers, in order; a hook may change the list in place."""
+
+MAX_QUERY_FIELDS = 100
+NOT_MODIFIED = 304
+
+
+class BodyTooLarge(Exception):  # noqa: N818 - it is caught where it is raised; users never see it
+    """A request's body is longer than it may be."""
+
+
+ReadBody: TypeAlias = Callable[[int], Awaitable[bytes]]
+"""Reads a whole body of at most so many bytes, or raises BodyTooLarge; a client that is gone cancels the call."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request's head.
+
+    Args:
+        method: in capitals.
+        path: decoded, without the query and without the prefix that the application is mounted under.
+        query_string: as it came.
+        headers: names in lower case; the values of repeated ones are joined by ``", "``.
+        client: the peer's address, or ``None`` if there is none (a unix socket).
+        secure: it came over TLS.
+    """
+
+    method: str
+    path: str
+    query_string: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    client: str | None = None
+    secure: bool = False
+
+    @property
+    def url(self) -> str:
+        """The path and the query, as in the request line."""
+        return f"{self.path}?{self.query_string}" if self.query_string else self.path
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query's fields; of a repeated one the first. A query with too many fields counts as empty."""
+        try:
+            pairs = parse_qsl(self.query_string, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS)
+        except ValueError:
+            return {}
+        return dict(reversed(pairs))
+
+    @property
+    def content_length(self) -> int | None:
+        """The announced length of the body in bytes; ``None`` if it isn't announced."""
+        text = self.headers.get("content-length", "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= 16 else None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole response."""
+
+    status: int
+    body: bytes = b""
+    content_type: str | None = None
+    headers: Headers = field(default_factory=list)
+
+    def header_list(self) -> Headers:
+        """All headers, with the type and the length of the body and what every answer carries."""
+        headers = [] if self.content_type is None else [("content-type", self.content_type)]
+        if self.status != NOT_MODIFIED:
+            headers.append(("content-length", str(len(self.body))))
+        # Answers are one client's own, and never anything but what they say they are.
+        names = {name for name, _ in self.headers}
+        if "cache-control" not in names:
+            headers.append(("cache-control", "no-store"))
+        headers.append(("x-content-type-options", "nosniff"))
+        return headers + self.headers
+
+
+def refused(refusal: Refusal, message: str | None = None) -> Response:
+    """Make the answer to a request that is not served."""
+    return Response(refusal.status, refusal.body(message), "application/json")
+
+
+def refused_websocket(refusal: Refusal, message: str | None = None) -> Response:
+    """Make the answer to a WebSocket request that is not served: the plain message, as the reference's."""
+    return Response(refusal.status, (message or refusal.message).encode(), "text/html")

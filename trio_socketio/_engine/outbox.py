@@ -1,0 +1,75 @@
+"""What waits for one client: bounded in bytes and in packets.
+
+Packets come in batches (a Socket.IO packet and its attachments) that stay together: they are put in one step, and a
+taker takes all that waits. Nothing is awaited here, so nothing can be cut in half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import trio
+
+from trio_socketio._limits import Limits
+from trio_socketio._wire.engine_packet import EnginePacket
+
+
+@final
+class Outbox:
+    """A bounded queue of packets, oldest first."""
+
+    __slots__ = ("_bytes", "_max_bytes", "_max_packets", "_packets", "_waiting")
+
+    def __init__(self, limits: Limits) -> None:
+        self._packets: list[EnginePacket] = []
+        self._bytes = 0
+        self._max_bytes = limits.send_queue_bytes
+        self._max_packets = limits.send_queue_packets
+        self._waiting = trio.lowlevel.ParkingLot()
+
+    def __len__(self) -> int:
+        return len(self._packets)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that wait."""
+        return self._bytes
+
+    def has_room(self, batch: Sequence[EnginePacket]) -> bool:
+        """Say whether a batch fits. An empty queue takes any: else what is larger than it could never be sent."""
+        if not self._packets:
+            return True
+        if len(self._packets) + len(batch) > self._max_packets:
+            return False
+        return self._bytes + _size(batch) <= self._max_bytes
+
+    def put(self, batch: Sequence[EnginePacket]) -> None:
+        """Append a batch, without asking for room."""
+        self._packets += batch
+        self._bytes += batch[0].size if len(batch) == 1 else _size(batch)
+
+    def take(self) -> list[EnginePacket]:
+        """Take all that waits, and wake those who wait for room."""
+        packets, self._packets = self._packets, []
+        self._bytes = 0
+        if self._waiting:
+            self._waiting.unpark_all()
+        return packets
+
+    def put_back(self, packets: list[EnginePacket]) -> None:
+        """Return what was taken and could not be sent, to the front."""
+        self._packets[:0] = packets
+        self._bytes += _size(packets)
+
+    def clear(self) -> None:
+        """Drop all, and wake those who wait for room."""
+        self.take()
+
+    async def wait(self) -> None:
+        """Wait until something was taken."""
+        await self._waiting.park()
+
+
+def _size(batch: Sequence[EnginePacket]) -> int:
+    return sum(packet.size for packet in batch)

@@ -1,0 +1,174 @@
+"""HTTP long-polling: a GET that is held until there is something to say, and POSTs.
+
+Who gets what when a held GET ends:
+
+    packets wait                        the packets
+    the server closes the session       what waits, then CLOSE (a GET that comes later: NOOP, CLOSE)
+    the session is dead                 CLOSE; NOOP if it was the client that closed it
+    the session has upgraded            400, as a GET after the upgrade: both orders of that race look the same
+    an upgrade is on its way            NOOP after 0.1 s, so that the client can pause
+    the client gave it up               nothing: the session is closed
+
+Packets are taken from the outbox when the GET ends, with no checkpoint between that and the response: a cancelled GET
+has no packets in hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import trio
+
+from trio_socketio._engine.config import TransportName
+from trio_socketio._engine.exceptions import CloseReason
+from trio_socketio._engine.http import BodyTooLarge, ReadBody, Request, Response, refused
+from trio_socketio._engine.session import Session, SessionState, Upgrade
+from trio_socketio._exceptions import RemoteProtocolError
+from trio_socketio._wire.engine_handshake import Refusal
+from trio_socketio._wire.engine_packet import CLOSE, NOOP, EnginePacket, PacketType
+from trio_socketio._wire.engine_payload import decode_payload, encode_payload
+
+NOOP_INTERVAL = 0.1
+"""Seconds that a GET is held while an upgrade is on its way; the reference's interval."""
+
+PACKETS_PER_CHECKPOINT = 50
+
+POST_SECONDS = 10.0
+POST_BYTES_PER_SECOND = 65_536
+"""A body gets so many seconds, and one more for each so many bytes, up to ``Limits.post_deadline``."""
+
+
+def payload(packets: Sequence[EnginePacket]) -> Response:
+    """Make the response that carries packets."""
+    return Response(200, encode_payload(packets), "text/plain; charset=UTF-8")
+
+
+@final
+class PollingTransport:
+    """The requests of one session."""
+
+    __slots__ = ("_held", "_push", "_session")
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._held: trio.Event | None = None
+        self._push: trio.CancelScope | None = None
+
+    @property
+    def name(self) -> TransportName:
+        """It is ``"polling"``."""
+        return "polling"
+
+    @property
+    def writable(self) -> bool:
+        """A GET is held."""
+        return self._held is not None
+
+    def wake(self) -> None:
+        """Let the held GET look again."""
+        if self._held is not None:
+            self._held.set()
+
+    async def poll(self) -> Response:
+        """Serve a GET."""
+        session = self._session
+        if self._held is not None:
+            session.close(CloseReason.TRANSPORT_ERROR)
+            return Response(400)
+        if session.state is SessionState.CLOSING and not session.outbox:
+            session.close(CloseReason.FORCED_CLOSE)
+            return payload([NOOP, CLOSE])
+        try:
+            timed_out = await self._hold()
+        except trio.Cancelled:
+            session.close(CloseReason.TRANSPORT_ERROR)
+            raise
+        finally:
+            self._held = None
+        return payload([NOOP]) if timed_out else self._answer()
+
+    async def _hold(self) -> bool:
+        """Wait until there is an answer; say whether it is only that time is up."""
+        session = self._session
+        while session.state is SessionState.OPEN and session.transport is self and not session.outbox:
+            self._held = trio.Event()
+            if session.upgrade is Upgrade.PROBED:
+                with trio.move_on_after(NOOP_INTERVAL) as scope:
+                    await self._held.wait()
+                if scope.cancelled_caught and not self._held.is_set():
+                    return True
+            else:
+                await self._held.wait()
+        return False
+
+    def _answer(self) -> Response:
+        session = self._session
+        if session.transport is not self:
+            return refused(Refusal.BAD_REQUEST)
+        if session.state is SessionState.CLOSED:
+            return payload([NOOP if session.close_reason is CloseReason.TRANSPORT_CLOSE else CLOSE])
+        packets = session.outbox.take()
+        if session.state is SessionState.CLOSING:
+            packets.append(CLOSE)
+            session.close(CloseReason.FORCED_CLOSE)
+        return payload(packets)
+
+    async def push(self, request: Request, read_body: ReadBody) -> Response:
+        """Serve a POST."""
+        session = self._session
+        if self._push is not None:
+            session.close(CloseReason.TRANSPORT_ERROR)
+            self._push.cancel()
+            return Response(400)
+        if request.headers.get("content-type", "").lower().startswith("application/octet-stream"):
+            return self._reject(CloseReason.TRANSPORT_ERROR, refused(Refusal.BAD_REQUEST))
+        try:
+            with trio.CancelScope() as self._push:
+                return await self._receive(request, read_body)
+            return Response(400)
+        finally:
+            self._push = None
+
+    async def _receive(self, request: Request, read_body: ReadBody) -> Response:
+        limits = self._session.limits
+        length = request.content_length
+        if length is not None and length > limits.max_payload:
+            return self._reject(CloseReason.TRANSPORT_ERROR, Response(413))
+        seconds = limits.post_deadline
+        if length is not None:
+            seconds = min(seconds, POST_SECONDS + length / POST_BYTES_PER_SECOND)
+        body = b""
+        with trio.move_on_after(seconds) as reading:
+            try:
+                body = await read_body(limits.max_payload)
+            except BodyTooLarge:
+                return self._reject(CloseReason.TRANSPORT_ERROR, Response(413))
+        if reading.cancelled_caught:
+            return self._reject(CloseReason.TRANSPORT_ERROR, Response(408))
+        try:
+            packets = decode_payload(body, max_packets=limits.max_packets_per_payload)
+            await self._deliver(packets)
+        except RemoteProtocolError:
+            return self._reject(CloseReason.PARSE_ERROR, refused(Refusal.BAD_REQUEST))
+        return Response(200, b"ok", "text/html")
+
+    async def _deliver(self, packets: Sequence[EnginePacket]) -> None:
+        if any(packet.type is PacketType.CLOSE for packet in packets):
+            await self._let_a_poll_arrive()
+        for number, packet in enumerate(packets, 1):
+            await self._session.receive(packet)
+            if number % PACKETS_PER_CHECKPOINT == 0:
+                await trio.lowlevel.checkpoint()
+
+    async def _let_a_poll_arrive(self) -> None:
+        # Clients send a GET and the POST that closes at the same time, on two connections, and the GET must get its
+        # NOOP: so what the kernel delivered with the POST is let in first. Each checkpoint is a step of those tasks.
+        for _ in range(10):
+            if self._held is not None:
+                break
+            await trio.lowlevel.checkpoint()
+
+    def _reject(self, reason: CloseReason, response: Response) -> Response:
+        self._session.close(reason)
+        return response

@@ -1,0 +1,281 @@
+"""One Engine.IO session: what outlives the requests and connections of one client.
+
+Theory of operation
+-------------------
+A session is in one of three states, and only ``close`` and ``close_gracefully`` change it:
+
+    OPEN --close_gracefully--> CLOSING --(outbox delivered, or close_timeout)--> CLOSED
+      +------------------------close(reason)----------------------------------------^
+
+CLOSING takes no new packets in either direction, and its transport delivers what waits. CLOSED is final: the reason is
+set once, ``closed`` is set, the session is out of the registry, the handler is told, the transport is woken to say
+goodbye. All of this is synchronous; nothing can come in between.
+
+The *session task* (``run``) belongs to the server's nursery. It holds the handler's nursery and keeps the timers, and
+never reads, writes or joins a transport's task: so nothing a peer does to its connection can hold it. Transports run in
+the tasks of whoever serves the connection; they call ``receive`` and take from ``outbox``.
+
+An upgrade is a second, smaller machine beside it (``Upgrade``): one at a time, and one success for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import Enum, auto
+from typing import Protocol, final
+
+import trio
+
+from trio_socketio._engine.config import EngineConfig
+from trio_socketio._engine.exceptions import CloseReason, Disconnected
+from trio_socketio._engine.heartbeat import Heartbeat
+from trio_socketio._engine.http import Request
+from trio_socketio._engine.outbox import Outbox
+from trio_socketio._engine.timers import Timers
+from trio_socketio._engine.transport import Transport
+from trio_socketio._exceptions import RemoteProtocolError
+from trio_socketio._limits import Limits
+from trio_socketio._logging import masked, scope_logger, shortened, tracing
+from trio_socketio._wire.engine_packet import PING, EnginePacket, PacketType
+
+_logger = scope_logger("engine")
+
+
+@final
+class SessionState(Enum):
+    """See the theory of operation."""
+
+    OPEN = auto()
+    CLOSING = auto()
+    CLOSED = auto()
+
+
+@final
+class Upgrade(Enum):
+    """How far a change from long-polling to WebSocket has come."""
+
+    NONE = auto()
+    PROBING = auto()
+    """A WebSocket is there; its probe is not."""
+    PROBED = auto()
+    """The probe was answered: held polls are released now, so that the client can pause."""
+    DONE = auto()
+
+
+class Handler(Protocol):
+    """The layer above: told of a session's life and its messages."""
+
+    def start(self, nursery: trio.Nursery) -> None:
+        """The session runs; the nursery is for tasks that end when the handler is told that it has closed."""
+
+    async def receive(self, message: str | bytes) -> None:
+        """Take a message; while this waits, nothing else is read from the client.
+
+        Raises:
+            RemoteProtocolError: the client must be closed for this message.
+        """
+
+    def closed(self, reason: CloseReason) -> None:
+        """The session has ended."""
+
+
+@final
+class Session:
+    """One client of the engine.
+
+    Args:
+        sid: the secret that names the session.
+        request: the handshake.
+        config: the server's settings.
+        limits: the server's limits.
+        forget: takes the session out of the registry.
+    """
+
+    __slots__ = (
+        "_forget",
+        "_handler",
+        "_heartbeat",
+        "_trace",
+        "close_reason",
+        "closed",
+        "limits",
+        "outbox",
+        "probe_scope",
+        "request",
+        "sid",
+        "started",
+        "state",
+        "timers",
+        "transport",
+        "upgrade",
+    )
+
+    def __init__(
+        self,
+        sid: str,
+        request: Request,
+        config: EngineConfig,
+        limits: Limits,
+        forget: Callable[[Session], None],
+    ) -> None:
+        self.sid = sid
+        self.request = request
+        self.limits = limits
+        self.state = SessionState.OPEN
+        self.upgrade = Upgrade.NONE
+        self.outbox = Outbox(limits)
+        self.timers = Timers()
+        self.transport: Transport | None = None
+        self.probe_scope: trio.CancelScope | None = None
+        self.started = trio.Event()
+        self.closed = trio.Event()
+        self.close_reason: CloseReason | None = None
+        self._handler: Handler | None = None
+        self._forget = forget
+        self._trace = tracing(_logger)
+        self._heartbeat = Heartbeat(
+            self.timers,
+            interval=config.ping_interval,
+            timeout=config.ping_timeout,
+            ping=self._ping,
+            dead=lambda: self.close(CloseReason.PING_TIMEOUT),
+        )
+
+    async def run(self, handler: Handler) -> None:
+        """Live until closed; the session task."""
+        self._handler = handler
+        try:
+            async with trio.open_nursery() as nursery:
+                handler.start(nursery)
+                self._heartbeat.start()
+                self.started.set()
+                await self.timers.run(self.closed)
+        finally:
+            # Only a cancelled server gets here with an open session.
+            self.close(CloseReason.SERVER_SHUTTING_DOWN)
+
+    # Outbound: synchronous up to the outbox.
+
+    def send(self, batch: Sequence[EnginePacket]) -> None:
+        """Queue packets that belong together.
+
+        Raises:
+            trio.WouldBlock: the outbox has no room for them.
+            Disconnected: the session is closing or closed.
+        """
+        if self.state is not SessionState.OPEN:
+            raise Disconnected(self.close_reason or CloseReason.FORCED_CLOSE)
+        outbox = self.outbox
+        if not outbox.has_room(batch):
+            raise trio.WouldBlock
+        outbox.put(batch)
+        if self._trace:
+            self._log_packets("sends", batch)
+        transport = self.transport
+        if transport is not None:
+            transport.wake()
+
+    def send_volatile(self, batch: Sequence[EnginePacket]) -> None:
+        """Send packets that are worth something now or never: dropped unless they go out at once."""
+        writable = self.transport is not None and self.transport.writable and not self.outbox
+        if writable and self.state is SessionState.OPEN:
+            self.send(batch)
+
+    async def wait_room(self) -> None:
+        """Wait until the outbox was emptied, or the session closed: then try again."""
+        await self.outbox.wait()
+
+    # Inbound: called by the task that reads the transport.
+
+    async def receive(self, packet: EnginePacket) -> None:
+        """Take a packet from the client; waits while the layer above has no room for it.
+
+        Raises:
+            RemoteProtocolError: the packet is against the protocol; the session is closed.
+        """
+        if self.state is not SessionState.OPEN:
+            return
+        if self._trace:
+            self._log_packets("received", (packet,))
+        if packet.type is PacketType.MESSAGE:
+            self._heartbeat.activity()
+            await self._deliver(packet.data)
+        elif packet.type is PacketType.PONG:
+            self._heartbeat.pong()
+        elif packet.type is PacketType.CLOSE:
+            self.close(CloseReason.TRANSPORT_CLOSE)
+        elif packet.type is PacketType.PING:
+            # Since protocol 4 it is the server that pings.
+            self.close(CloseReason.TRANSPORT_ERROR)
+            msg = "invalid heartbeat direction"
+            raise RemoteProtocolError(msg)
+
+    async def _deliver(self, message: str | bytes) -> None:
+        assert self._handler is not None  # noqa: S101 - no transport reads before the session has started
+        try:
+            await self._handler.receive(message)
+        except RemoteProtocolError as error:
+            if self._trace:
+                _logger.debug("%s: %s", masked(self.sid), error)
+            self.close(CloseReason.FORCED_CLOSE)
+            raise
+
+    def pause(self) -> None:
+        """Note that we don't read for now: silence is not the client's fault."""
+        self._heartbeat.pause()
+
+    def resume(self) -> None:
+        """Note that we read again."""
+        self._heartbeat.resume()
+
+    # State changes: synchronous.
+
+    def attach(self, transport: Transport) -> None:
+        """Send by ``transport`` from now on; the one before learns it by being woken."""
+        former, self.transport = self.transport, transport
+        if former is not None:
+            self.upgrade = Upgrade.DONE
+            self._heartbeat.renew()
+            former.wake()
+        transport.wake()
+
+    def close_gracefully(self, reason: CloseReason) -> None:
+        """Close when all that waits has been delivered, after ``Limits.close_timeout`` at the latest."""
+        if self.state is not SessionState.OPEN:
+            return
+        self.state = SessionState.CLOSING
+        self.close_reason = reason
+        self._heartbeat.stop()
+        self.timers.set("close", trio.current_time() + self.limits.close_timeout, lambda: self.close(reason))
+        if self.transport is not None:
+            self.transport.wake()
+
+    def close(self, reason: CloseReason) -> None:
+        """Close now; what waits is dropped. The first reason stays."""
+        if self.state is SessionState.CLOSED:
+            return
+        self.state = SessionState.CLOSED
+        self.close_reason = reason = self.close_reason or reason
+        if self._trace:
+            _logger.debug("%s: closed, %s", masked(self.sid), reason)
+        self._forget(self)
+        self._heartbeat.stop()
+        self.outbox.clear()
+        self.closed.set()
+        if self.probe_scope is not None:
+            self.probe_scope.cancel()
+        if self._handler is not None:
+            self._handler.closed(reason)
+        if self.transport is not None:
+            self.transport.wake()
+
+    def _ping(self) -> None:
+        # A ping must reach the client also behind a full queue: it may be what tells that it is gone.
+        self.outbox.put((PING,))
+        if self.transport is not None:
+            self.transport.wake()
+
+    def _log_packets(self, verb: str, batch: Sequence[EnginePacket]) -> None:
+        name = "-" if self.transport is None else self.transport.name
+        for packet in batch:
+            _logger.debug("%s: %s %s %s by %s", masked(self.sid), verb, packet.type.name, shortened(packet.data), name)

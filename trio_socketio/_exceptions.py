@@ -1,0 +1,33 @@
+"""The exceptions that need nothing but Python; the ones that are also Trio's stand in ``_engine/exceptions.py``."""
+
+from __future__ import annotations
+
+
+class SocketIOError(Exception):
+    """Base of every exception that this package defines."""
+
+
+class RemoteProtocolError(SocketIOError):
+    """The peer broke a rule of Engine.IO or Socket.IO.
+
+    Only the session that sent the bytes pays for it: it is closed, the server goes on.
+    """
+
+
+class ConnectionRefused(SocketIOError):  # noqa: N818 - it is the name that the issue and the documentation use
+    """Raised by a middleware (or ``allow_request``) to refuse a client.
+
+    The peer of a middleware sees a CONNECT_ERROR packet ``{"message": message, "data": data}``; the peer of
+    ``allow_request`` sees HTTP 403 with ``{"code": 4, "message": message}``.
+
+    Args:
+        message: what the client is told; the default says as little as possible.
+        data: anything that can be sent as JSON; left out of the packet when ``None``.
+    """
+
+    def __init__(self, message: str = "Forbidden", data: object = None) -> None:
+        super().__init__(message)
+        self.message = message
+        """What the client is told."""
+        self.data = data
+        """Details for the client, or ``None``."""

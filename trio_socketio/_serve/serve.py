@@ -1,0 +1,110 @@
+"""``serve``: the server in a nursery of the caller's, until it is told to stop.
+
+For now it hosts the ASGI application on hypercorn's connection server, guarded; the front that owns its sockets and
+writes to them itself takes its place here later.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Sequence
+
+import trio
+from hypercorn.config import Config
+
+from trio_socketio._asgi.app import ASGIApp
+from trio_socketio._asgi.scope import ASGIApplication
+from trio_socketio._logging import scope_logger
+from trio_socketio._serve.hypercorn import HypercornHost
+from trio_socketio._serve.serving import Serving
+from trio_socketio._server.server import Server
+from trio_socketio._util import plain_exceptions
+
+_logger = scope_logger("serve")
+
+DEFAULT_BIND = "127.0.0.1:8000"
+BACKLOG = 2048
+KEEP_ALIVE = 60.0
+"""Seconds; hypercorn's 5 would make long-polling clients reconnect between two polls."""
+
+
+async def serve(
+    server: Server,
+    bind: str | Sequence[str] | None = None,
+    *,
+    app: ASGIApplication | None = None,
+    config: Config | None = None,
+    drain_timeout: float = 10.0,
+    signals: bool | None = None,
+    task_status: trio.TaskStatus[Serving] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until SIGTERM, SIGINT or ``Serving.aclose``; then drain, and return.
+
+    ``trio.run(serve, sio, "127.0.0.1:8000")`` is a whole program. ``serving = await nursery.start(serve, sio,
+    "127.0.0.1:0")`` embeds it, on a free port: ``serving.port``. Cancelled, it ends all clients at once.
+
+    Args:
+        server: the server.
+        bind: ``"host:port"``, ``"unix:path"`` or ``"fd://3"``, or several; ``config.bind`` if it is left out.
+        app: an ASGI application for all other paths; its lifespan runs inside.
+        config: hypercorn's settings, for TLS and the like.
+        drain_timeout: seconds in which clients are still sent what waits for them.
+        signals: whether SIGTERM and SIGINT begin the drain (a second one ends everything at once). Left out: only if
+            this is the whole program, that is, in the main thread and not started with ``nursery.start``.
+        task_status: reports a ``Serving`` once it listens and ``app`` has started.
+
+    Raises:
+        OSError: an address can't be bound.
+        RuntimeError: the server is being run already.
+    """
+    if signals is None:
+        alone = task_status is trio.TASK_STATUS_IGNORED
+        signals = alone and threading.current_thread() is threading.main_thread()
+    host = HypercornHost(ASGIApp(server, app), _settings(server, bind, config), server.limits.write_deadline)
+    serving = Serving._create(host.urls)
+    try:
+        with plain_exceptions():
+            async with server.running(), trio.open_nursery() as nursery:
+                await nursery.start(host.run)
+                if signals:
+                    await nursery.start(_stop_on_signals, serving, nursery.cancel_scope)
+                _logger.info("serving on %s", ", ".join(serving.urls))
+                task_status.started(serving)
+                await serving.stopping.wait()
+                host.stop_accepting()
+                with trio.move_on_after(drain_timeout):
+                    await server.drain()
+                host.close()
+                # What is left is the signals' task; the host ends by itself.
+                await host.ended.wait()
+                nursery.cancel_scope.cancel()
+    finally:
+        host.release()
+        serving.stopped.set()
+
+
+def _settings(server: Server, bind: str | Sequence[str] | None, config: Config | None) -> Config:
+    if config is None:
+        config = Config()
+        config.bind = [DEFAULT_BIND]
+        config.backlog = BACKLOG
+        config.keep_alive_timeout = KEEP_ALIVE
+        config.websocket_max_message_size = server.limits.max_payload
+    if bind is not None:
+        config.bind = [bind] if isinstance(bind, str) else list(bind)
+    return config
+
+
+async def _stop_on_signals(
+    serving: Serving, everything: trio.CancelScope, *, task_status: trio.TaskStatus[None]
+) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
+        task_status.started()
+        async for number in received:
+            if serving.stopping.is_set():
+                _logger.info("signal %d again: ending at once", number)
+                everything.cancel()
+            else:
+                _logger.info("signal %d: draining", number)
+                serving.stopping.set()

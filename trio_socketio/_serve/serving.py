@@ -1,0 +1,43 @@
+"""What one holds of a server that is being served."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+from urllib.parse import urlsplit
+
+import trio
+
+from trio_socketio._util import NoPublicConstructor
+
+
+@final
+class Serving(metaclass=NoPublicConstructor):
+    """A server that is being served: where, and how to stop it."""
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self.urls = tuple(urls)
+        """Where it listens, such as ``http://127.0.0.1:8000``."""
+        self.stopping = trio.Event()
+        self.stopped = trio.Event()
+
+    @property
+    def port(self) -> int:
+        """The port of the first address.
+
+        Raises:
+            ValueError: it is a unix socket.
+        """
+        port = urlsplit(self.urls[0]).port
+        if port is None:
+            msg = f"{self.urls[0]} has no port"
+            raise ValueError(msg)
+        return port
+
+    async def aclose(self) -> None:
+        """Drain: refuse new clients, deliver what waits, close all, and return when ``serve`` is about to return.
+
+        Cancelled, the drain goes on without the caller.
+        """
+        self.stopping.set()
+        await self.stopped.wait()

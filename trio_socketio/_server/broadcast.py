@@ -1,0 +1,91 @@
+"""The broadcast operator: says whom an event is for, step by step, and sends it."""
+
+from __future__ import annotations
+
+from typing import Protocol, final
+
+import trio
+
+from trio_socketio._server.adapter import Adapter
+from trio_socketio._server.target import Target
+from trio_socketio._socket.handlers import check_event_name
+from trio_socketio._types import Data, Room
+from trio_socketio._util import NoPublicConstructor
+from trio_socketio._wire.socket_packet import Event
+
+
+class HasId(Protocol):
+    """A socket."""
+
+    @property
+    def id(self) -> str:
+        """Its public id."""
+
+
+@final
+class BroadcastOperator(metaclass=NoPublicConstructor):
+    """Sockets of a namespace, chosen by rooms; immutable, each step gives a new one.
+
+    ``namespace.to("a", "b").except_(socket).volatile`` means every socket that is in room ``a`` or ``b``, once, without
+    ``socket``, and for those of them that can be written to at once.
+    """
+
+    __slots__ = ("_adapter", "_namespace", "_target")
+
+    def __init__(self, namespace: str, adapter: Adapter, target: Target) -> None:
+        self._namespace = namespace
+        self._adapter = adapter
+        self._target = target
+
+    def to(self, *rooms: Room) -> BroadcastOperator:
+        """Add rooms. Without any, it is the whole namespace."""
+        return self._with(self._target.to(_names(rooms)))
+
+    in_ = to
+
+    def except_(self, *rooms: Room | HasId) -> BroadcastOperator:
+        """Leave out rooms, or sockets."""
+        return self._with(self._target.without(_names(room if isinstance(room, str) else room.id for room in rooms)))
+
+    @property
+    def local(self) -> BroadcastOperator:
+        """Only sockets of this server, not of its cluster."""
+        return self._with(Target(self._target.rooms, self._target.excluded, local=True, volatile=self._target.volatile))
+
+    @property
+    def volatile(self) -> BroadcastOperator:
+        """Drop the event for every socket to which it can't be written at once."""
+        return self._with(Target(self._target.rooms, self._target.excluded, local=self._target.local, volatile=True))
+
+    async def emit(self, event: str, *args: Data) -> None:
+        """Send an event; waits for nobody (a client that can't keep up is disconnected), but is a checkpoint.
+
+        Cancelled, it has sent nothing.
+
+        Args:
+            event: its name.
+            args: JSON, and bytes anywhere in it.
+
+        Raises:
+            TypeError: the name is not text, or an argument can't be encoded.
+            ValueError: the name is reserved, or the arguments are nested too deeply.
+        """
+        await trio.lowlevel.checkpoint()
+        self.emit_nowait(event, *args)
+
+    def emit_nowait(self, event: str, *args: Data) -> None:
+        """Do the same without a checkpoint: for ``finally`` blocks and synchronous code."""
+        check_event_name(event)
+        self._adapter.broadcast(Event(self._namespace, [event, *args]), self._target)
+
+    def _with(self, target: Target) -> BroadcastOperator:
+        return BroadcastOperator._create(self._namespace, self._adapter, target)
+
+
+def _names(rooms: object) -> frozenset[str]:
+    names = frozenset(rooms)  # type: ignore[call-overload]
+    for name in names:
+        if not isinstance(name, str):
+            msg = f"a room's name is text, not {name!r}"
+            raise TypeError(msg)
+    return names

@@ -1,0 +1,171 @@
+"""One client of the server: a session, its decoder, and its sockets by namespace.
+
+``receive`` runs in the task that reads the transport. What must not wait behind events is settled there at once:
+acknowledgements, disconnects, joins. Events go to the queues of their sockets. While a queue is full the client is not
+read from, and its heartbeat's clock stands still; but only for ``Limits.event_queue_timeout``: then that socket is
+disconnected, so that it starves neither its neighbours nor an answer that its own handler waits for.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import final
+
+import trio
+
+from trio_socketio._engine.exceptions import CloseReason, Disconnected
+from trio_socketio._engine.session import Session
+from trio_socketio._exceptions import RemoteProtocolError
+from trio_socketio._limits import Limits
+from trio_socketio._logging import scope_logger, shortened, tracing
+from trio_socketio._server.namespace import Namespace
+from trio_socketio._server.socket import SocketState
+from trio_socketio._server.worker import SocketWorker
+from trio_socketio._socket.peer import encode_batch
+from trio_socketio._wire.parser import Parser
+from trio_socketio._wire.socket_packet import Ack, Connect, ConnectError, Disconnect, Event, SocketPacket
+
+_logger = scope_logger("socket")
+
+SOCKET_ID_BYTES = 15
+"""Random bytes of a socket's id: 20 URL-safe characters, unrelated to the session's id."""
+
+
+@final
+class Connection:
+    """Handles the messages of one session."""
+
+    def __init__(
+        self, session: Session, find_namespace: Callable[[str], Namespace | None], parser: Parser, limits: Limits
+    ) -> None:
+        self.session = session
+        self._find_namespace = find_namespace
+        self._parser = parser
+        self._limits = limits
+        self._decoder = parser.decoder(limits)
+        self._workers: dict[str, SocketWorker] = {}
+        self._left: set[str] = set()
+        self._nursery: trio.Nursery | None = None
+        self._unfinished_bytes = 0
+        self._trace = tracing(_logger)
+
+    # Told by the session
+
+    def start(self, nursery: trio.Nursery) -> None:
+        """Begin: the client must join a namespace in time."""
+        self._nursery = nursery
+        self._close_after("connect", self._limits.connect_timeout, CloseReason.FORCED_SERVER_CLOSE)
+
+    def closed(self, reason: CloseReason) -> None:
+        """End all sockets."""
+        for worker in list(self._workers.values()):
+            worker.end(reason)
+
+    async def receive(self, message: str | bytes) -> None:
+        """Take a message; see ``Handler``."""
+        packet = self._decoder.feed(message)
+        size = self._unfinished_bytes + len(message)
+        if packet is None:
+            self._unfinished_bytes = size if self._decoder.unfinished else 0
+            if self._decoder.unfinished and isinstance(message, str):
+                self._close_after("attachments", self._limits.attachments_timeout, CloseReason.FORCED_CLOSE)
+            return
+        if self._unfinished_bytes:
+            self._unfinished_bytes = 0
+            self.session.timers.clear("attachments")
+        if isinstance(packet, Event):
+            await self._receive_event(packet, size)
+        else:
+            self._receive_other(packet)
+
+    async def _receive_event(self, event: Event, size: int) -> None:
+        worker = self._worker_of(event)
+        if worker is None or worker.queue.put_nowait(event, size):
+            return
+        self.session.pause()
+        try:
+            with trio.move_on_after(self._limits.event_queue_timeout) as patience:
+                await worker.queue.put(event, size)
+            if patience.cancelled_caught:
+                _logger.warning("%s: its event queue stayed full, disconnected", worker.socket.id)
+                worker.disconnect(reason=CloseReason.EVENT_QUEUE_FULL)
+        finally:
+            self.session.resume()
+
+    def _receive_other(self, packet: SocketPacket) -> None:
+        match packet:
+            case Ack(_, args, ack_id):
+                worker = self._worker_of(packet)
+                if worker is not None and not worker.peer.acks.settle(ack_id, args) and self._trace:
+                    _logger.debug("%s: an answer that nobody waits for", worker.socket.id)
+            case Connect(name, auth):
+                self._join(name, auth)
+            case Disconnect():
+                worker = self._worker_of(packet)
+                if worker is not None:
+                    worker.end(CloseReason.CLIENT_NAMESPACE_DISCONNECT)
+            case _:
+                msg = "CONNECT_ERROR from a client"
+                raise RemoteProtocolError(msg)
+
+    def _worker_of(self, packet: SocketPacket) -> SocketWorker | None:
+        """Return the connected socket that a packet is for; ``None`` if it has just been ended by us.
+
+        Raises:
+            RemoteProtocolError: the client has not joined that namespace.
+        """
+        worker = self._workers.get(packet.namespace)
+        if worker is not None and worker.state is SocketState.CONNECTED:
+            return worker
+        if worker is None and packet.namespace in self._left:
+            return None
+        msg = f"packet for a namespace that was not joined, {shortened(packet.namespace)}"
+        raise RemoteProtocolError(msg)
+
+    def _join(self, name: str, auth: object) -> None:
+        if name in self._workers:
+            msg = f"second CONNECT to {shortened(name)}"
+            raise RemoteProtocolError(msg)
+        namespace = self._find_namespace(name)
+        if namespace is None:
+            self.send(ConnectError(name, {"message": "Invalid namespace"}))
+        elif len(self._workers) >= self._limits.max_namespaces:
+            self.send(ConnectError(name, {"message": "Too many namespaces"}))
+        else:
+            socket_id = secrets.token_urlsafe(SOCKET_ID_BYTES)
+            worker = self._workers[name] = SocketWorker(socket_id, namespace, self, auth, self._limits)
+            self._left.discard(name)
+            assert self._nursery is not None  # noqa: S101 - messages come only after the start
+            self._nursery.start_soon(worker.run)
+
+    # Asked by workers
+
+    def send(self, packet: SocketPacket) -> None:
+        """Queue a packet; a client that has no room for it is disconnected."""
+        try:
+            self.session.send(encode_batch(self._parser, packet))
+        except trio.WouldBlock:
+            self.session.close(CloseReason.SLOW_CONSUMER)
+        except Disconnected:
+            pass
+
+    def joined(self) -> None:
+        """The client has joined a namespace: it may stay."""
+        self.session.timers.clear("connect")
+
+    def ended(self, worker: SocketWorker) -> None:
+        """Forget a socket, but not that it was there: packets for it may be on their way."""
+        name = worker.socket.namespace
+        if self._workers.get(name) is worker:
+            del self._workers[name]
+            self._left.add(name)
+
+    def disconnect_all(self) -> None:
+        """End all sockets of the client, and close its session when they have been told."""
+        for worker in list(self._workers.values()):
+            worker.disconnect()
+        self.session.close_gracefully(CloseReason.FORCED_CLOSE)
+
+    def _close_after(self, name: str, seconds: float, reason: CloseReason) -> None:
+        self.session.timers.set(name, trio.current_time() + seconds, lambda: self.session.close(reason))

@@ -1,0 +1,238 @@
+"""One client in one namespace, as the application sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Any, Protocol, final
+
+import trio
+
+from trio_socketio._engine.config import TransportName
+from trio_socketio._limits import Limits
+from trio_socketio._server.adapter import Adapter
+from trio_socketio._server.broadcast import BroadcastOperator, HasId
+from trio_socketio._server.handshake import Handshake
+from trio_socketio._server.target import Target
+from trio_socketio._socket.peer import Peer
+from trio_socketio._types import Data, Room
+from trio_socketio._util import NoPublicConstructor
+
+
+@final
+class SocketState(Enum):
+    """JOINING --(middlewares let it in)--> CONNECTED --> ENDED; a refused one skips the middle."""
+
+    JOINING = auto()
+    CONNECTED = auto()
+    ENDED = auto()
+
+
+class Life(Protocol):
+    """What a socket needs of the task that runs it."""
+
+    @property
+    def state(self) -> SocketState:
+        """How far it is."""
+
+    @property
+    def nursery(self) -> trio.Nursery | None:
+        """The socket's nursery, while it is connected."""
+
+    @property
+    def transport(self) -> TransportName:
+        """The client's transport."""
+
+    def disconnect(self, *, close: bool) -> None:
+        """End it, or the whole client."""
+
+    def is_foreign_id(self, room: Room) -> bool:
+        """Say whether the name is another socket's id."""
+
+
+@final
+class Socket(metaclass=NoPublicConstructor):
+    """One client in one namespace.
+
+    Everything that is started for it ends with it: its connection handlers, its event handlers and ``nursery`` are
+    cancelled when it disconnects, whoever wanted that.
+    """
+
+    __slots__ = ("_adapter", "_life", "_limits", "_peer", "data", "disconnect_reason", "handshake", "id", "namespace")
+
+    def __init__(
+        self, *, id: str, namespace: str, handshake: Handshake, adapter: Adapter, peer: Peer, limits: Limits, life: Life  # noqa: A002 - the field's word
+    ) -> None:
+        self.id = id
+        """Public, random, 20 characters; not the session's secret id."""
+        self.namespace = namespace
+        """The namespace's name."""
+        self.handshake = handshake
+        """The client's first request, and its ``auth``."""
+        self.data: dict[str, Any] = {}
+        """Whatever the application wants to keep with it."""
+        self.disconnect_reason: str | None = None
+        """Why it ended, once it has."""
+        self._adapter = adapter
+        self._peer = peer
+        self._limits = limits
+        self._life = life
+
+    def __repr__(self) -> str:
+        return f"<Socket {self.id} of {self.namespace} {self._life.state.name.lower()}>"
+
+    @property
+    def auth(self) -> Mapping[str, Any]:
+        """What the client said when it joined: a JSON object, checked by nobody yet."""
+        return self.handshake.auth
+
+    @property
+    def connected(self) -> bool:
+        """The client has joined and has not left."""
+        return self._life.state is SocketState.CONNECTED
+
+    @property
+    def transport(self) -> TransportName:
+        """``"polling"`` or ``"websocket"``, as of now."""
+        return self._life.transport
+
+    @property
+    def nursery(self) -> trio.Nursery:
+        """For tasks that must end with the socket. One that raises ends the socket, and nothing else.
+
+        Raises:
+            RuntimeError: the socket is not connected.
+        """
+        nursery = self._life.nursery
+        if nursery is None:
+            msg = "a socket's nursery is open while it is connected: not in a middleware, not after the disconnect"
+            raise RuntimeError(msg)
+        return nursery
+
+    # Rooms
+
+    @property
+    def rooms(self) -> frozenset[str]:
+        """The rooms that it is in; one of them has its id as name."""
+        return self._adapter.rooms_of(self.id)
+
+    def join(self, *rooms: Room) -> None:
+        """Enter rooms; after the disconnect it does nothing.
+
+        Raises:
+            TypeError: a name that is not text.
+            ValueError: an empty or too long name, another socket's id, or more than ``Limits.max_rooms_per_socket``.
+        """
+        for room in rooms:
+            self._check_room(room)
+        if self._life.state is SocketState.ENDED:
+            return
+        most = self._limits.max_rooms_per_socket
+        if len(self.rooms.union(rooms)) > most:
+            msg = f"a socket may be in {most} rooms (Limits.max_rooms_per_socket)"
+            raise ValueError(msg)
+        self._adapter.add(self.id, rooms)
+
+    def leave(self, *rooms: Room) -> None:
+        """Leave rooms; those that it isn't in are passed over."""
+        for room in rooms:
+            self._adapter.remove(self.id, room)
+
+    def _check_room(self, room: object) -> None:
+        if not isinstance(room, str):
+            msg = f"a room's name is text, not {room!r}"
+            raise TypeError(msg)
+        if not 0 < len(room) <= self._limits.max_name_length:
+            msg = f"a room's name has 1 to {self._limits.max_name_length} characters (Limits.max_name_length)"
+            raise ValueError(msg)
+        if self._life.is_foreign_id(room):
+            msg = "that is the id of another socket: its own room is its alone"
+            raise ValueError(msg)
+
+    # To this client
+
+    async def emit(self, event: str, *args: Data) -> None:
+        """Send an event to this client; waits for room in its queue.
+
+        Cancelled, it has sent nothing.
+
+        Args:
+            event: its name.
+            args: JSON, and bytes anywhere in it.
+
+        Raises:
+            Disconnected: the client is gone, also while this waits.
+            TypeError: the name is not text, or an argument can't be encoded.
+            ValueError: the name is reserved, or the arguments are nested too deeply.
+        """
+        await self._peer.emit(event, args)
+
+    def emit_nowait(self, event: str, *args: Data) -> None:
+        """Do the same without waiting.
+
+        Raises:
+            trio.WouldBlock: the client's queue is full; nothing was sent.
+            Disconnected: the client is gone.
+            TypeError: as ``emit``.
+            ValueError: as ``emit``.
+        """
+        self._peer.emit_nowait(event, args)
+
+    async def call(self, event: str, *args: Data) -> Any:
+        """Send an event and wait for the client's acknowledgement.
+
+        How long is the caller's to say: ``with trio.fail_after(5): answer = await socket.call("question")``. Cancelled,
+        the question is forgotten, and a late answer is dropped.
+
+        Returns:
+            The answer's argument; ``None`` if it has none, a tuple if it has several.
+
+        Raises:
+            Disconnected: the client is gone, also while this waits.
+            TooManyPendingAcks: it owes ``Limits.max_pending_acks`` answers.
+            TypeError: as ``emit``.
+            ValueError: as ``emit``.
+        """
+        return await self._peer.call(event, args)
+
+    @property
+    def volatile(self) -> BroadcastOperator:
+        """For events to this client that are dropped unless they can be written at once."""
+        return self._operator(Target(rooms=frozenset({self.id}), volatile=True))
+
+    # To others
+
+    def to(self, *rooms: Room) -> BroadcastOperator:
+        """Choose the sockets of rooms, without this one."""
+        return self.broadcast.to(*rooms)
+
+    in_ = to
+
+    def except_(self, *rooms: Room | HasId) -> BroadcastOperator:
+        """Choose all sockets of the namespace but those of rooms, and but this one."""
+        return self.broadcast.except_(*rooms)
+
+    @property
+    def broadcast(self) -> BroadcastOperator:
+        """All other sockets of the namespace."""
+        return self._operator(Target(excluded=frozenset({self.id})))
+
+    @property
+    def local(self) -> BroadcastOperator:
+        """All other sockets of the namespace on this server."""
+        return self.broadcast.local
+
+    def _operator(self, target: Target) -> BroadcastOperator:
+        return BroadcastOperator._create(self.namespace, self._adapter, target)
+
+    # The end
+
+    def disconnect(self, *, close: bool = False) -> None:
+        """End this socket: what was sent before is still delivered, the client does not come back by itself.
+
+        Handlers of this socket are cancelled at their next checkpoint, also the one that calls this.
+
+        Args:
+            close: end all sockets of this client, and its connection.
+        """
+        self._life.disconnect(close=close)

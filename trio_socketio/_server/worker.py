@@ -1,0 +1,258 @@
+"""The task of one socket: middlewares, CONNECT, events in order, the end.
+
+Theory of operation
+-------------------
+``run`` is a task of the session's nursery. Its scope is cancelled by ``end``, and by nothing else of ours:
+
+    middlewares --(one refuses)--> CONNECT_ERROR, rooms left, done
+        | all passed: enter the namespace, queue CONNECT
+        v
+    socket.nursery: the connection handlers' tasks, and the loop that takes events from the queue
+        | end(reason): the scope is cancelled; ``finally`` blocks of handlers run, rooms still readable
+        v
+    on_disconnect handlers, shielded, for ``Limits.disconnect_timeout`` --> rooms left
+
+``end`` is synchronous: from the moment it returns no broadcast reaches the socket, questions to it have failed, and its
+namespace may be joined again by the same client; what remains is only clean-up. Errors of the application stop here, in
+``_report``: ``Cancelled`` and what is not an ``Exception`` pass.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol, final
+
+import trio
+
+from trio_socketio._engine.config import TransportName
+from trio_socketio._engine.exceptions import CloseReason, Disconnected
+from trio_socketio._engine.session import Session
+from trio_socketio._exceptions import ConnectionRefused
+from trio_socketio._limits import Limits
+from trio_socketio._logging import scope_logger, shortened, tracing
+from trio_socketio._server.adapter import Adapter
+from trio_socketio._server.behaviour import Behaviour, SocketHandler
+from trio_socketio._server.event_queue import EventQueue
+from trio_socketio._server.handshake import Handshake
+from trio_socketio._server.socket import Socket, SocketState
+from trio_socketio._socket.handlers import Registered
+from trio_socketio._socket.peer import Peer
+from trio_socketio._types import Room
+from trio_socketio._wire.parser import Parser
+from trio_socketio._wire.socket_packet import Connect, ConnectError, Disconnect, Event, SocketPacket
+
+_logger = scope_logger("socket")
+
+
+class Home(Protocol):
+    """What a worker needs of its namespace."""
+
+    name: str
+    behaviour: Behaviour
+    adapter: Adapter
+    parser: Parser
+
+    def enter(self, worker: SocketWorker) -> None:
+        """The socket is connected."""
+
+    def leave(self, worker: SocketWorker) -> None:
+        """The socket is gone, its clean-up done."""
+
+    def is_socket_id(self, name: str) -> bool:
+        """Say whether a connected socket has this id."""
+
+
+class Client(Protocol):
+    """What a worker needs of its connection."""
+
+    session: Session
+
+    def send(self, packet: SocketPacket) -> None:
+        """Queue a packet that must not be lost: a client that has no room for it is disconnected."""
+
+    def joined(self) -> None:
+        """A namespace was joined."""
+
+    def ended(self, worker: SocketWorker) -> None:
+        """Send the worker nothing more; the namespace may be joined again."""
+
+    def disconnect_all(self) -> None:
+        """End all sockets of the client, and its session."""
+
+
+@final
+class SocketWorker:
+    """Runs one socket."""
+
+    def __init__(self, socket_id: str, home: Home, client: Client, auth: Any, limits: Limits) -> None:
+        self.state = SocketState.JOINING
+        self.nursery: trio.Nursery | None = None
+        self.queue = EventQueue(limits.event_queue, limits.event_queue_bytes)
+        self.peer = Peer(home.name, client.session, home.parser, limits.max_pending_acks)
+        self.socket = Socket._create(
+            id=socket_id,
+            namespace=home.name,
+            handshake=Handshake.of(client.session.request, auth, time.time()),
+            adapter=home.adapter,
+            peer=self.peer,
+            limits=limits,
+            life=self,
+        )
+        self.session = client.session
+        self._home = home
+        self._client = client
+        self._limits = limits
+        self._scope = trio.CancelScope()
+        self._concurrent = trio.CapacityLimiter(limits.max_concurrent_handlers)
+        self._trace = tracing(_logger)
+
+    @property
+    def transport(self) -> TransportName:
+        """The client's transport."""
+        transport = self.session.transport
+        return "polling" if transport is None else transport.name
+
+    def is_foreign_id(self, room: Room) -> bool:
+        """Say whether the name is another socket's id."""
+        return room != self.socket.id and self._home.is_socket_id(room)
+
+    # The end, from whichever side: synchronous.
+
+    def end(self, reason: CloseReason) -> None:
+        """End the socket."""
+        if self.state is SocketState.ENDED:
+            return
+        self.state = SocketState.ENDED
+        self.socket.disconnect_reason = str(reason)
+        self.peer.leave(str(reason))
+        self.queue.close()
+        self._client.ended(self)
+        self._scope.cancel()
+
+    def disconnect(self, *, close: bool = False, reason: CloseReason = CloseReason.SERVER_NAMESPACE_DISCONNECT) -> None:
+        """End the socket by telling its client to leave."""
+        if close:
+            self._client.disconnect_all()
+        elif self.state is not SocketState.ENDED:
+            self._client.send(Disconnect(self._home.name))
+            self.end(reason)
+
+    # The task
+
+    async def run(self) -> None:
+        """Live; returns when the socket is gone and cleaned up after."""
+        was_connected = False
+        try:
+            with self._scope:
+                if await self._is_admitted():
+                    was_connected = self._connect()
+                    await self._serve()
+        except Exception as error:  # noqa: BLE001 - what the handlers' own nurseries left when they were cancelled
+            await self._report(error, "connection")
+            self.disconnect()
+        finally:
+            self.nursery = None
+            self.end(CloseReason.SERVER_SHUTTING_DOWN)
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + self._limits.disconnect_timeout):
+                if was_connected:
+                    await self._say_goodbye()
+            self._home.adapter.remove_all(self.socket.id)
+            self._home.leave(self)
+
+    async def _is_admitted(self) -> bool:
+        for middleware in self._home.behaviour.middlewares:
+            try:
+                await middleware(self.socket)
+            except ConnectionRefused as refusal:
+                self._refuse(refusal.message, refusal.data)
+                return False
+            except Exception as error:  # noqa: BLE001 - the one place for errors of middlewares
+                await self._report(error, "middleware")
+                self._refuse("Internal server error", None)
+                return False
+        return self.state is SocketState.JOINING
+
+    def _refuse(self, message: str, data: object) -> None:
+        if self.state is SocketState.ENDED:
+            return
+        answer = {"message": message} if data is None else {"message": message, "data": data}
+        self._client.send(ConnectError(self._home.name, answer))
+        self.end(CloseReason.SERVER_NAMESPACE_DISCONNECT)
+
+    def _connect(self) -> bool:
+        self.state = SocketState.CONNECTED
+        self.socket.join(self.socket.id)
+        self._home.enter(self)
+        # Queued before any handler runs: the client learns that it is connected before anything else.
+        self._client.send(Connect(self._home.name, {"sid": self.socket.id}))
+        self._client.joined()
+        return True
+
+    async def _serve(self) -> None:
+        async with trio.open_nursery() as self.nursery:
+            for handler in self._home.behaviour.connection:
+                self.nursery.start_soon(self._run_connection, handler)
+            # Two turns of the scheduler: each connection handler has run up to its first checkpoint before an event
+            # is handled, so what it sets up there is there.
+            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint()
+            while (event := await self.queue.get()) is not None:
+                await self._dispatch(event)
+
+    async def _run_connection(self, handler: SocketHandler) -> None:
+        try:
+            await handler(self.socket)
+        except Exception as error:  # noqa: BLE001 - the one place for errors of connection handlers
+            await self._report(error, "connection")
+            self.disconnect()
+
+    async def _dispatch(self, event: Event) -> None:
+        name, *args = event.args
+        if self._trace:
+            _logger.debug("%s: event %s", self.socket.id, shortened(name))
+        handler = self._home.behaviour.events.find(name)
+        if handler is None:
+            return
+        if not handler.accepts(len(args)):
+            _logger.warning("%s: event %s came with %d arguments, no call", self.socket.id, shortened(name), len(args))
+        elif handler.concurrent:
+            await self._concurrent.acquire_on_behalf_of(event)
+            assert self.nursery is not None  # noqa: S101 - events are dispatched inside it
+            self.nursery.start_soon(self._handle_concurrently, handler, event, name, args)
+        else:
+            await self._handle(handler, event, name, args)
+
+    async def _handle_concurrently(self, handler: Registered, event: Event, name: str, args: Sequence[Any]) -> None:
+        try:
+            await self._handle(handler, event, name, args)
+        finally:
+            self._concurrent.release_on_behalf_of(event)
+
+    async def _handle(self, handler: Registered, event: Event, name: str, args: Sequence[Any]) -> None:
+        try:
+            result = await handler.function(self.socket, *args)
+            if event.ack_id is not None:
+                answer = result if isinstance(result, tuple) else () if result is None else (result,)
+                await self.peer.answer(event.ack_id, list(answer))
+        except Disconnected:
+            # It left while it was being served; for another socket's Disconnected see below.
+            if self.state is not SocketState.ENDED:
+                _logger.info("%s: the handler of %s met a client that is gone", self.socket.id, shortened(name))
+        except Exception as error:  # noqa: BLE001 - the one place for errors of event handlers
+            await self._report(error, name)
+
+    async def _say_goodbye(self) -> None:
+        for handler in self._home.behaviour.disconnect:
+            try:
+                await handler(self.socket, self.socket.disconnect_reason or "")
+            except Exception as error:  # noqa: BLE001 - the one place for errors of disconnect handlers
+                await self._report(error, "disconnect")
+
+    async def _report(self, error: Exception, event: str) -> None:
+        _logger.error("%s: error in a handler of %s", self.socket.id, shortened(event), exc_info=error)
+        for handler in self._home.behaviour.error:
+            try:
+                await handler(self.socket, error, event)
+            except Exception:
+                _logger.exception("%s: error in on_error", self.socket.id)

@@ -1,0 +1,114 @@
+"""Which function handles which event.
+
+How a handler is called is settled when it is registered: never by calling it and looking whether a TypeError comes out.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias, final
+
+from trio_socketio._wire.socket_packet import RESERVED_EVENTS
+
+EventHandler: TypeAlias = Callable[..., Awaitable[Any]]
+"""``async def handler(socket, *args)``; what it returns is the acknowledgement."""
+
+
+def check_event_name(name: object) -> None:
+    """Refuse what can't be an event's name.
+
+    Raises:
+        TypeError: not text.
+        ValueError: reserved by the protocol.
+    """
+    if not isinstance(name, str):
+        msg = f"an event's name is text, not {name!r}"
+        raise TypeError(msg)
+    if name in RESERVED_EVENTS:
+        msg = f"{name!r} is reserved by Socket.IO: choose another event name"
+        raise ValueError(msg)
+
+
+def check_handler(function: object, arguments: int, shape: str) -> None:
+    """Refuse a function that can't be called with so many positional arguments.
+
+    Raises:
+        TypeError: not an async function, or of another signature than ``shape``.
+    """
+    if not _is_async(function):
+        msg = f"{function!r} is not an async function: write 'async def {shape}'"
+        raise TypeError(msg)
+    fewest, most = _positional(function)
+    if not fewest <= arguments <= most:
+        msg = f"{function!r} can't be called with {arguments} arguments: write 'async def {shape}'"
+        raise TypeError(msg)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A handler, and how it may be called."""
+
+    function: EventHandler
+    concurrent: bool
+    fewest: int
+    most: float
+
+    def accepts(self, arguments: int) -> bool:
+        """Say whether it takes so many arguments from the peer."""
+        return self.fewest <= arguments <= self.most
+
+
+@final
+class Handlers:
+    """The handlers of one namespace by event."""
+
+    __slots__ = ("_by_event",)
+
+    def __init__(self) -> None:
+        self._by_event: dict[str, Registered] = {}
+
+    def add(self, event: str, function: EventHandler, *, concurrent: bool) -> None:
+        """Register a handler.
+
+        Raises:
+            TypeError: not ``async def handler(socket, *args)``, or the name is not text.
+            ValueError: the name is reserved, or has a handler already.
+        """
+        check_event_name(event)
+        if event in self._by_event:
+            msg = f"the event {event!r} has a handler already: {self._by_event[event].function!r}"
+            raise ValueError(msg)
+        if not _is_async(function):
+            msg = f"{function!r} is not an async function: write 'async def handler(socket, ...)'"
+            raise TypeError(msg)
+        fewest, most = _positional(function)
+        if most < 1:
+            msg = f"{function!r} takes no arguments: the first is the socket, then come the event's"
+            raise TypeError(msg)
+        self._by_event[event] = Registered(function, concurrent, max(fewest - 1, 0), most - 1)
+
+    def find(self, event: str) -> Registered | None:
+        """Return the handler of an event."""
+        return self._by_event.get(event)
+
+
+def _is_async(function: object) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - looks at it, doesn't ask whether it is callable
+
+
+def _positional(function: Any) -> tuple[int, float]:
+    fewest, most = 0, 0.0
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            most = math.inf
+        elif parameter.kind in {parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD}:
+            most += 1
+            fewest += parameter.default is parameter.empty
+        elif parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
+            msg = f"{function!r} has a keyword-only parameter without a default: events have no keywords"
+            raise TypeError(msg)
+    return fewest, most

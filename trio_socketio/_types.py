@@ -1,0 +1,12 @@
+"""Names of the shapes that cross the public API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+Data: TypeAlias = "str | bytes | bytearray | memoryview | int | float | bool | None | Mapping[str, Data] | Sequence[Data]"
+"""What an event's argument or an acknowledgement may hold: JSON, and bytes anywhere in it."""
+
+Room: TypeAlias = str
+"""A room's name: 1 to ``Limits.max_name_length`` characters."""

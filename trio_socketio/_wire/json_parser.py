@@ -1,0 +1,193 @@
+"""The default parser: Socket.IO 5 over JSON.
+
+    <type>[<attachments>-][/<namespace>,][<ack id>][<JSON>]
+
+Types: 0 CONNECT, 1 DISCONNECT, 2 EVENT, 3 ACK, 4 CONNECT_ERROR, 5 BINARY_EVENT, 6 BINARY_ACK. The namespace ``/`` is
+left out. A binary packet is followed by its attachments, each a binary message; nothing may come between them.
+
+Decoding is linear: every part is sliced off once, numbers are ASCII digits and short before they are converted.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, final
+
+import msgspec
+
+from trio_socketio._exceptions import RemoteProtocolError
+from trio_socketio._limits import Limits
+from trio_socketio._wire.attachments import put_back, take_out
+from trio_socketio._wire.socket_packet import (
+    MAX_ACK_ID,
+    RESERVED_EVENTS,
+    Ack,
+    Connect,
+    ConnectError,
+    Disconnect,
+    Event,
+    SocketPacket,
+)
+
+_HEAD = re.compile(r"([0-6])(?:([0-9]{1,10})-)?(?:(/[^,]*)(?:,|\Z))?([0-9]{1,16}(?![0-9]))?", re.ASCII)
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+_encode_json = msgspec.json.Encoder().encode
+_decode_json = msgspec.json.Decoder().decode
+
+
+@final
+class JSONParser:
+    """The parser that all official clients use by default."""
+
+    __slots__ = ()
+
+    def encode(self, packet: SocketPacket) -> list[str | bytes]:
+        """Encode a packet: one text message, then its attachments."""
+        match packet:
+            case Event(namespace, args, ack_id):
+                return _encode_with_attachments("2", "5", namespace, args, ack_id)
+            case Ack(namespace, args, ack_id):
+                return _encode_with_attachments("3", "6", namespace, args, ack_id)
+            case Connect(namespace, data):
+                return [f"0{_namespace(namespace)}{_json(data) if data is not None else ''}"]
+            case Disconnect(namespace):
+                return [f"1{_namespace(namespace)}"]
+            case ConnectError(namespace, data):
+                return [f"4{_namespace(namespace)}{_json(data)}"]
+
+    def decoder(self, limits: Limits) -> JSONDecoder:
+        """Make a decoder for one connection."""
+        return JSONDecoder(limits)
+
+
+def _namespace(name: str) -> str:
+    return "" if name == "/" else f"{name},"
+
+
+def _json(value: Any) -> str:
+    return _encode_json(value).decode()
+
+
+def _encode_with_attachments(
+    plain: str, binary: str, namespace: str, args: Any, ack_id: int | None
+) -> list[str | bytes]:
+    values, attachments = take_out(args if type(args) is list else list(args))
+    number = "" if ack_id is None else ack_id
+    if not attachments:
+        return [f"{plain}{_namespace(namespace)}{number}{_json(values)}"]
+    return [f"{binary}{len(attachments)}-{_namespace(namespace)}{number}{_json(values)}", *attachments]
+
+
+@final
+class JSONDecoder:
+    """Decodes the messages of one connection; remembers at most one unfinished binary packet."""
+
+    __slots__ = ("_attachments", "_limits", "_size", "_wanted", "_waiting")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._waiting: Event | Ack | None = None
+        self._wanted = 0
+        self._attachments: list[bytes] = []
+        self._size = 0
+
+    @property
+    def unfinished(self) -> bool:
+        """A packet has begun and its attachments are not all there."""
+        return self._waiting is not None
+
+    def feed(self, message: str | bytes) -> SocketPacket | None:
+        """Take one Engine.IO message; see ``Decoder``."""
+        if isinstance(message, bytes):
+            return self._feed_attachment(message)
+        if self._waiting is not None:
+            raise RemoteProtocolError("text message while attachments are still to come")
+        return self._feed_text(message)
+
+    def _feed_text(self, message: str) -> SocketPacket | None:
+        head = _HEAD.match(message)
+        if head is None:
+            raise RemoteProtocolError("unknown Socket.IO packet type")
+        packet_type, attachments, name, number = head.groups()
+        namespace = "/" if name is None else name
+        if len(namespace) > self._limits.max_name_length or _CONTROL.search(namespace):
+            raise RemoteProtocolError("illegal namespace")
+        ack_id = None if number is None else int(number)
+        if ack_id is not None and ack_id > MAX_ACK_ID:
+            raise RemoteProtocolError("illegal acknowledgement id")
+        if (attachments is not None) != (packet_type in "56"):
+            raise RemoteProtocolError("illegal number of attachments")
+        payload = self._json(message, head.end()) if head.end() < len(message) else msgspec.UNSET
+        packet = _packet(packet_type, namespace, ack_id, payload, self._limits.max_name_length)
+        if attachments is None:
+            return packet
+        assert isinstance(packet, (Event, Ack))  # noqa: S101 - types 5 and 6 make nothing else
+        return self._expect(packet, int(attachments), len(message))
+
+    def _json(self, message: str, start: int) -> Any:
+        text = message[start:]
+        # Counting is a scan in C, and enough for all but odd packets; the exact depth is only worked out then.
+        if text.count("[") + text.count("{") > self._limits.max_json_depth and _depth(text) > self._limits.max_json_depth:
+            raise RemoteProtocolError("JSON is nested too deeply")
+        try:
+            return _decode_json(text)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            raise RemoteProtocolError("payload is not JSON") from error
+
+    def _expect(self, packet: Event | Ack, count: int, size: int) -> None:
+        # "50-..." must be refused: a reconstruction that waits for nothing never ends (CVE-2026-69185).
+        if not 1 <= count <= self._limits.max_attachments:
+            raise RemoteProtocolError("illegal number of attachments")
+        self._waiting, self._wanted, self._size = packet, count, size
+
+    def _feed_attachment(self, data: bytes) -> SocketPacket | None:
+        packet = self._waiting
+        if packet is None:
+            raise RemoteProtocolError("binary message that belongs to no packet")
+        self._size += len(data)
+        if self._size > self._limits.max_payload:
+            raise RemoteProtocolError("attachments are larger than max_payload")
+        self._attachments.append(data)
+        if len(self._attachments) < self._wanted:
+            return None
+        attachments, self._attachments, self._waiting = self._attachments, [], None
+        args = put_back(list(packet.args), attachments)
+        if isinstance(packet, Event):
+            return Event(packet.namespace, args, packet.ack_id)
+        return Ack(packet.namespace, args, packet.ack_id)
+
+
+def _depth(text: str) -> int:
+    deepest = depth = 0
+    for token in _BRACKET.finditer(text):
+        bracket = token[0]
+        if bracket in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif bracket in "]}":
+            depth -= 1
+    return deepest
+
+
+def _packet(packet_type: str, namespace: str, ack_id: int | None, payload: Any, max_name: int) -> SocketPacket | None:
+    match packet_type, payload:
+        case "2" | "5", [str() as name, *_] if name not in RESERVED_EVENTS and len(name) <= max_name:
+            return Event(namespace, payload, ack_id)
+        case "2" | "5", [int() | float() as number, *rest] if not isinstance(number, bool):
+            # JavaScript's event names may be numbers; its listeners are then found by the number's text.
+            return Event(namespace, [str(number), *rest], ack_id)
+        case "2", msgspec.UNSET if ack_id is None:
+            return None  # An event without anything is let pass by the reference.
+        case "3" | "6", list() if ack_id is not None:
+            return Ack(namespace, payload, ack_id)
+        case "0", dict():
+            return Connect(namespace, payload)
+        case "0", msgspec.UNSET:
+            return Connect(namespace)
+        case "1", msgspec.UNSET if ack_id is None:
+            return Disconnect(namespace)
+        case "4", dict() | str():
+            return ConnectError(namespace, payload)
+    raise RemoteProtocolError("illegal payload for its packet type")

@@ -1,0 +1,64 @@
+"""Socket.IO 5 packets as values; how they look on the wire is the parser's business."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, final
+
+RESERVED_EVENTS = frozenset(
+    {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"},
+)
+"""Names that mean something to the protocol or to clients: nobody may emit them, and a peer that does is closed."""
+
+MAX_ACK_ID = 2**53 - 1
+"""The largest whole number that every client can hold."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Client: join a namespace, with credentials. Server: joined, with the socket's id."""
+
+    namespace: str
+    data: Mapping[str, Any] | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Leave a namespace."""
+
+    namespace: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event: ``args[0]`` is its name. With an ``ack_id`` the sender wants an answer."""
+
+    namespace: str
+    args: Sequence[Any]
+    ack_id: int | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The answer to the event with this ``ack_id``."""
+
+    namespace: str
+    args: Sequence[Any]
+    ack_id: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ConnectError:
+    """Server: you may not join. ``data`` holds ``message``, and ``data`` if there is more to say."""
+
+    namespace: str
+    data: Any
+
+
+SocketPacket: TypeAlias = Connect | Disconnect | Event | Ack | ConnectError
