@@ -78,7 +78,7 @@ class HypercornHost:
     """
 
     def __init__(self, app: ASGIApplication, config: Config, write_deadline: float) -> None:
-        self._app: AppWrapper = ASGIWrapper(app)  # type: ignore[arg-type]
+        self._app: AppWrapper = ASGIWrapper(app)
         self._config = config
         self._write_deadline = write_deadline
         self._context = WorkerContext(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol, final
 
 import trio
@@ -82,8 +83,8 @@ class BroadcastOperator(metaclass=NoPublicConstructor):
         return BroadcastOperator._create(self._namespace, self._adapter, target)
 
 
-def _names(rooms: object) -> frozenset[str]:
-    names = frozenset(rooms)  # type: ignore[call-overload]
+def _names(rooms: Iterable[Room]) -> frozenset[str]:
+    names = frozenset(rooms)
     for name in names:
         if not isinstance(name, str):
             msg = f"a room's name is text, not {name!r}"

@@ -124,7 +124,8 @@ class JSONDecoder:
         if attachments is None:
             return packet
         assert isinstance(packet, (Event, Ack))  # noqa: S101 - types 5 and 6 make nothing else
-        return self._expect(packet, int(attachments), len(message))
+        self._expect(packet, int(attachments), len(message))
+        return None
 
     def _json(self, message: str, start: int) -> Any:
         text = message[start:]
