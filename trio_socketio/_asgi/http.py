@@ -69,7 +69,8 @@ async def serve_http(engine: EngineServer, request: Request, receive: Receive, s
         # Nobody will read the rest: the connection can't be used again.
         response.headers.append(("connection", "close"))
         _drain(engine, receive)
-    await send_response(engine, send, response)
+    if not await send_response(engine, send, response):
+        engine.undelivered(request)
 
 
 async def _poll(engine: EngineServer, request: Request, body: RequestBody) -> Response:
@@ -80,25 +81,28 @@ async def _poll(engine: EngineServer, request: Request, body: RequestBody) -> Re
     return response
 
 
-async def send_response(engine: EngineServer, send: Send, response: Response) -> None:
-    """Send a response, for as long as a write may take."""
+async def send_response(engine: EngineServer, send: Send, response: Response) -> bool:
+    """Send a response, for as long as a write may take; say whether it went out, as far as the host lets us know."""
     sent = trio.Event()
+    delivered = False
 
     async def write() -> None:
+        nonlocal delivered
         try:
             await send({"type": "http.response.start", "status": response.status, "headers": raw(response.header_list())})
             await send({"type": "http.response.body", "body": response.body})
+            delivered = True
         except Exception as error:  # noqa: BLE001 - hosts raise all sorts when the client has gone
             _logger.debug("a response could not be sent: %r", error)
         finally:
             sent.set()
 
-    if engine.nursery is None:
+    if engine.start_soon(write):
+        with trio.move_on_after(engine.limits.write_deadline):
+            await sent.wait()
+    else:
         await write()
-        return
-    engine.nursery.start_soon(write)
-    with trio.move_on_after(engine.limits.write_deadline):
-        await sent.wait()
+    return delivered
 
 
 def _drain(engine: EngineServer, receive: Receive) -> None:
@@ -107,5 +111,4 @@ def _drain(engine: EngineServer, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
 
-    if engine.nursery is not None:
-        engine.nursery.start_soon(drain)
+    engine.start_soon(drain)

@@ -16,7 +16,7 @@ async def serve_lifespan(
     engine: EngineServer, other: ASGIApplication | None, scope: Scope, receive: Receive, send: Send
 ) -> None:
     """Run the engine, unless somebody does already, from the host's start-up to its shutdown."""
-    running: AbstractAsyncContextManager[None] = engine.running() if engine.nursery is None else nullcontext()
+    running: AbstractAsyncContextManager[None] = nullcontext() if engine.is_running else engine.running()
     exchange = _Exchange(receive, send)
     try:
         async with running:

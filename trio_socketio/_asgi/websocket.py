@@ -8,6 +8,7 @@ closed without a write, so that the host then drops the connection, which frees 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import final
 
 import trio
@@ -15,7 +16,7 @@ import trio
 from trio_socketio._asgi.scope import Receive, Send, raw
 from trio_socketio._engine.http import Request, Response
 from trio_socketio._engine.server import EngineServer
-from trio_socketio._exceptions import RemoteProtocolError
+from trio_socketio._engine.transport import MessageTooBig
 from trio_socketio._logging import scope_logger
 
 _logger = scope_logger("engine")
@@ -48,10 +49,9 @@ class ASGIMessageStream:
             raise trio.EndOfChannel
         text = event.get("text")
         message: str | bytes = event["bytes"] if text is None else text
-        if len(message) > self._max_message:
+        if _size(message) > self._max_message:
             self._code = MESSAGE_TOO_BIG
-            msg = "message larger than max_payload"
-            raise RemoteProtocolError(msg)
+            raise MessageTooBig
         return message
 
     async def send(self, message: str | bytes) -> None:
@@ -98,8 +98,7 @@ async def serve_websocket(
         await engine.carry(admission, stream)
     finally:
         await stream.abort()
-        if engine.nursery is not None:
-            engine.nursery.start_soon(_drain, receive)
+        engine.start_soon(partial(_drain, receive))
 
 
 async def _refuse(send: Send, response: Response, *, with_response: bool) -> None:
@@ -109,6 +108,10 @@ async def _refuse(send: Send, response: Response, *, with_response: bool) -> Non
     headers = raw([*response.header_list(), ("connection", "close")])
     await send({"type": f"{EXTENSION}.start", "status": response.status, "headers": headers})
     await send({"type": f"{EXTENSION}.body", "body": response.body})
+
+
+def _size(message: str | bytes) -> int:
+    return len(message.encode()) if isinstance(message, str) and not message.isascii() else len(message)
 
 
 async def _drain(receive: Receive) -> None:

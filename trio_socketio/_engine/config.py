@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
 from trio_socketio._engine.http import Headers, Request
-from trio_socketio._engine.origin import parse_origin
+from trio_socketio._engine.origin import OPAQUE, parse_origin
 
 TransportName: TypeAlias = Literal["polling", "websocket"]
 TRANSPORTS: tuple[TransportName, ...] = ("polling", "websocket")
@@ -24,7 +24,8 @@ class CORS:
     """Which web origins, beside the server's own, may connect.
 
     Args:
-        origins: ``"*"`` for all, or origins such as ``("https://app.example", "http://localhost:3000")``.
+        origins: ``"*"`` for all, or origins such as ``("https://app.example", "http://localhost:3000")``; ``"null"``
+            is nobody in particular (sandboxed frames, local files) and must be listed like any other.
         credentials: let browsers of the listed origins send cookies; never together with ``"*"``.
         methods: answered to a preflight request.
         allowed_headers: answered to a preflight request; a fixed list, what the client asks for is not echoed.
@@ -50,7 +51,7 @@ class CORS:
             msg = f"CORS(origins={self.origins!r}) is a single text: give a tuple of origins, or '*'"
             raise TypeError(msg)
         for origin in self.origins:
-            if parse_origin(origin) is None:
+            if origin != OPAQUE and parse_origin(origin) is None:
                 msg = f"CORS(origins=...) holds {origin!r}: an origin is scheme://host or scheme://host:port, without a path"
                 raise ValueError(msg)
 

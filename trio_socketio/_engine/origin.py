@@ -13,6 +13,9 @@ from urllib.parse import urlsplit
 
 Origin = tuple[str, str, int | None]
 
+OPAQUE = "null"
+"""What browsers send for sandboxed frames, local files and the like: nobody in particular."""
+
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
@@ -39,6 +42,8 @@ def matching_origin(origin: str, allowed: Sequence[str] | Literal["*"]) -> str |
     """Return the configured origin that ``origin`` equals: what is sent back is our text, never the client's."""
     if allowed == "*":
         return "*"
+    if origin == OPAQUE:
+        return OPAQUE if OPAQUE in allowed else None
     wanted = parse_origin(origin)
     if wanted is None:
         return None

@@ -8,8 +8,9 @@ then a ``MessageStream``.
 from __future__ import annotations
 
 import contextvars
+import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -27,7 +28,7 @@ from trio_socketio._engine.transport import MessageStream
 from trio_socketio._engine.websocket import FAREWELL, WebSocketTransport, probe
 from trio_socketio._exceptions import ConnectionRefused
 from trio_socketio._limits import Limits
-from trio_socketio._logging import masked, scope_logger
+from trio_socketio._logging import masked, scope_logger, shortened
 from trio_socketio._wire.engine_handshake import OpenData, Query, Refusal
 
 _logger = scope_logger("engine")
@@ -72,6 +73,8 @@ class EngineServer:
         self._origin_rule = OriginRule(config)
         self._sessions: dict[str, Session] = {}
         self._nursery: trio.Nursery | None = None
+        self._background: trio.Nursery | None = None
+        self._foreign_origin_seen = False
         self._context = contextvars.Context()
         self._draining = False
 
@@ -81,9 +84,19 @@ class EngineServer:
         return MappingProxyType(self._sessions)
 
     @property
-    def nursery(self) -> trio.Nursery | None:
-        """The nursery of all sessions; ``None`` while nobody runs the server."""
-        return self._nursery
+    def is_running(self) -> bool:
+        """Somebody runs the server."""
+        return self._nursery is not None
+
+    def start_soon(self, function: Callable[[], Awaitable[None]]) -> bool:
+        """Run what a connection leaves behind (a send that is stuck, a queue to be emptied) beside it, not in it.
+
+        Such tasks are cancelled when the last session has ended. ``False`` if nobody runs the server.
+        """
+        if self._background is None:
+            return False
+        self._background.start_soon(function)
+        return True
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -99,16 +112,18 @@ class EngineServer:
         self._draining = False
         failure: Exception | KeyboardInterrupt | None = None
         try:
-            async with trio.open_nursery() as self._nursery:
-                try:
-                    yield
-                except (Exception, KeyboardInterrupt) as error:
-                    # Kept out of the nursery, which would put it into a group, and raised as it is below.
-                    failure = error
-                finally:
-                    self._end_sessions(self._nursery)
+            async with trio.open_nursery() as self._background:
+                async with trio.open_nursery() as self._nursery:
+                    try:
+                        yield
+                    except (Exception, KeyboardInterrupt) as error:
+                        # Kept out of the nursery, which would put it into a group, and raised as it is below.
+                        failure = error
+                    finally:
+                        self._end_sessions(self._nursery)
+                self._background.cancel_scope.cancel()
         finally:
-            self._nursery = None
+            self._nursery = self._background = None
         if failure is not None:
             raise failure
 
@@ -139,7 +154,7 @@ class EngineServer:
     async def handle_http(self, request: Request, read_body: ReadBody) -> Response:
         """Answer a request under our path. Cancel it when the client gives the request up."""
         if not self._origin_rule.allows(request):
-            _log_foreign_origin(request)
+            self._log_foreign_origin(request)
             return refused(Refusal.FORBIDDEN)
         response = self._origin_rule.preflight(request)
         if response is None and self._files is not None:
@@ -184,12 +199,18 @@ class EngineServer:
             self.config.initial_headers(response.headers, request)
         return response
 
+    def undelivered(self, request: Request) -> None:
+        """Note that a response could not be delivered: its packets are lost, and so is the session."""
+        session = self._sessions.get(request.query.get("sid", ""))
+        if session is not None:
+            session.close(CloseReason.SLOW_CONSUMER)
+
     # WebSocket
 
     async def admit(self, request: Request) -> Admission | Response:
         """Decide about a WebSocket request: accept and ``carry`` it, or give the answer that refuses it."""
         if not self._origin_rule.allows(request):
-            _log_foreign_origin(request)
+            self._log_foreign_origin(request)
             return refused_websocket(Refusal.FORBIDDEN)
         headers = self._origin_rule.headers(request)
         query = Query.of(request.query)
@@ -224,7 +245,7 @@ class EngineServer:
             await self._upgrade(session, stream)
         else:
             session = await self._open(admission.request)
-            session.send([self._open_data(session, "websocket").encode()])
+            session.outbox.put([self._open_data(session, "websocket").encode()])
             await self._transport(session, stream)
 
     async def _upgrade(self, session: Session, stream: MessageStream) -> None:
@@ -271,6 +292,7 @@ class EngineServer:
         # In the server's context: a session outlives the request, and must not inherit the request's variables.
         self._context.copy().run(self._nursery.start_soon, self._run, session)
         await session.started.wait()
+        _logger.debug("%s: opened for %s", masked(session.sid), request.client)
         return session
 
     async def _run(self, session: Session) -> None:
@@ -300,14 +322,17 @@ class EngineServer:
     def _forget(self, session: Session) -> None:
         self._sessions.pop(session.sid, None)
 
+    def _log_foreign_origin(self, request: Request) -> None:
+        # Once loudly: whoever sets a server up must see it, and no client can fill the log with it.
+        level = logging.DEBUG if self._foreign_origin_seen else logging.WARNING
+        self._foreign_origin_seen = True
+        _logger.log(
+            level,
+            "refused a request of the origin %s: list it in EngineConfig(cors=CORS(origins=...)) if that site may connect",
+            shortened(request.headers.get("origin", "")),
+        )
+
 
 async def _close(stream: MessageStream) -> None:
     with trio.move_on_after(FAREWELL):
         await stream.aclose()
-
-
-def _log_foreign_origin(request: Request) -> None:
-    _logger.warning(
-        "refused a request of the origin %.64r: list it in EngineConfig(cors=CORS(origins=...)) if that site may connect",
-        request.headers.get("origin"),
-    )

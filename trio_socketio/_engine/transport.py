@@ -11,6 +11,11 @@ from __future__ import annotations
 from typing import Protocol
 
 from trio_socketio._engine.config import TransportName
+from trio_socketio._exceptions import RemoteProtocolError
+
+
+class MessageTooBig(RemoteProtocolError):  # noqa: N818 - caught by the reader of a session; users never see it
+    """A message is larger than ``Limits.max_payload``."""
 
 
 class Transport(Protocol):
@@ -39,7 +44,7 @@ class MessageStream(Protocol):
 
         Raises:
             trio.EndOfChannel: the peer closed, or its connection was cut.
-            RemoteProtocolError: the peer sent what can't be read; the stream closes by itself.
+            MessageTooBig: it is larger than it may be; ``aclose`` tells the peer so.
         """
 
     async def send(self, message: str | bytes) -> None:

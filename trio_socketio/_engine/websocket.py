@@ -13,7 +13,7 @@ import trio
 from trio_socketio._engine.config import TransportName
 from trio_socketio._engine.exceptions import CloseReason
 from trio_socketio._engine.session import Session, SessionState, Upgrade
-from trio_socketio._engine.transport import MessageStream
+from trio_socketio._engine.transport import MessageStream, MessageTooBig
 from trio_socketio._exceptions import RemoteProtocolError
 from trio_socketio._logging import masked, scope_logger
 from trio_socketio._wire.engine_packet import PONG_PROBE, EnginePacket, PacketType, decode_packet
@@ -67,6 +67,8 @@ class WebSocketTransport:
                     await session.receive(decode_packet(await self._stream.receive()))
             except trio.EndOfChannel:
                 pass
+            except MessageTooBig:
+                reason = CloseReason.TRANSPORT_ERROR
             except RemoteProtocolError as error:
                 _logger.debug("%s: %s", masked(session.sid), error)
                 reason = CloseReason.PARSE_ERROR

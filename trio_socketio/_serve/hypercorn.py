@@ -5,7 +5,8 @@ these names moves). Nothing of hypercorn is patched. Two things are made right b
 the whole of a stock process down, and one client that doesn't read can hold up its shutdown for ever:
 
 * whatever a connection raises ends that connection, and is logged;
-* a write has a deadline, after which the connection is dropped.
+* a write has a deadline, after which the connection is dropped;
+* after it has refused a WebSocket message as too big, hypercorn would read and keep all that follows: it is dropped too.
 """
 
 from __future__ import annotations
@@ -58,10 +59,16 @@ class GuardedTCPServer(TCPServer):
                     await self.stream.send_all(event.data)
                 except (trio.BrokenResourceError, trio.ClosedResourceError):
                     broken = True
-            if writing.cancelled_caught:
+            if writing.cancelled_caught or _is_refusal_of_message(event.data):
                 await trio.aclose_forcefully(self.stream)
-            if broken or writing.cancelled_caught:
+                broken = True
+            if broken:
                 await self.protocol.handle(Closed())
+
+
+def _is_refusal_of_message(data: bytes) -> bool:
+    """Say whether this is exactly a WebSocket close frame with the code 1009, "message too big"."""
+    return data[:1] == b"\x88" and data[2:4] == b"\x03\xf1" and len(data) == 2 + data[1]
 
 
 @final

@@ -74,6 +74,8 @@ class Connection:
         if self._unfinished_bytes:
             self._unfinished_bytes = 0
             self.session.timers.clear("attachments")
+        if self._trace:
+            _logger.debug("received %s", shortened(packet))
         if isinstance(packet, Event):
             await self._receive_event(packet, size)
         else:
@@ -143,6 +145,8 @@ class Connection:
 
     def send(self, packet: SocketPacket) -> None:
         """Queue a packet; a client that has no room for it is disconnected."""
+        if self._trace:
+            _logger.debug("sends %s", shortened(packet))
         try:
             self.session.send(encode_batch(self._parser, packet))
         except trio.WouldBlock:

@@ -14,7 +14,7 @@ from trio_socketio._logging import scope_logger, shortened, tracing
 from trio_socketio._server.adapter import AdapterFactory
 from trio_socketio._server.behaviour import Behaviour, DisconnectHandler, ErrorHandler, SocketHandler
 from trio_socketio._server.broadcast import BroadcastOperator, HasId
-from trio_socketio._server.socket import Socket, SocketState
+from trio_socketio._server.socket import Socket
 from trio_socketio._server.target import Target
 from trio_socketio._server.worker import SocketWorker
 from trio_socketio._socket.handlers import EventHandler, check_handler
@@ -51,10 +51,7 @@ class Namespace(metaclass=NoPublicConstructor):
     @property
     def sockets(self) -> Mapping[str, Socket]:
         """The sockets of this server that are connected, by id: a snapshot."""
-        return MappingProxyType({socket_id: worker.socket for socket_id, worker in self._connected()})
-
-    def _connected(self) -> list[tuple[str, SocketWorker]]:
-        return [entry for entry in self._workers.items() if entry[1].state is SocketState.CONNECTED]
+        return MappingProxyType({socket_id: worker.socket for socket_id, worker in self._workers.items()})
 
     # Registration
 
@@ -173,7 +170,7 @@ class Namespace(metaclass=NoPublicConstructor):
             _logger.debug("%s: %s joined", self.name, worker.socket.id)
 
     def leave(self, worker: SocketWorker) -> None:
-        """Forget a socket."""
+        """Forget a socket: from now on no broadcast reaches it."""
         if self._workers.pop(worker.socket.id, None) is not None and self._trace:
             _logger.debug("%s: %s left, %s", self.name, worker.socket.id, worker.socket.disconnect_reason)
 
@@ -184,7 +181,7 @@ class Namespace(metaclass=NoPublicConstructor):
     def deliver(self, socket_id: str, batch: Sequence[EnginePacket], *, volatile: bool) -> None:
         """Queue a batch for a connected socket; see ``LocalSockets``."""
         worker = self._workers.get(socket_id)
-        if worker is None or worker.state is not SocketState.CONNECTED:
+        if worker is None:
             return
         session = worker.session
         if volatile:

@@ -30,7 +30,7 @@ from trio_socketio._engine.exceptions import CloseReason, Disconnected
 from trio_socketio._engine.session import Session
 from trio_socketio._exceptions import ConnectionRefused
 from trio_socketio._limits import Limits
-from trio_socketio._logging import scope_logger, shortened, tracing
+from trio_socketio._logging import scope_logger, shortened
 from trio_socketio._server.adapter import Adapter
 from trio_socketio._server.behaviour import Behaviour, SocketHandler
 from trio_socketio._server.event_queue import EventQueue
@@ -57,7 +57,7 @@ class Home(Protocol):
         """The socket is connected."""
 
     def leave(self, worker: SocketWorker) -> None:
-        """The socket is gone, its clean-up done."""
+        """The socket has ended; its clean-up is still to come."""
 
     def is_socket_id(self, name: str) -> bool:
         """Say whether a connected socket has this id."""
@@ -105,7 +105,6 @@ class SocketWorker:
         self._limits = limits
         self._scope = trio.CancelScope()
         self._concurrent = trio.CapacityLimiter(limits.max_concurrent_handlers)
-        self._trace = tracing(_logger)
 
     @property
     def transport(self) -> TransportName:
@@ -127,6 +126,7 @@ class SocketWorker:
         self.socket.disconnect_reason = str(reason)
         self.peer.leave(str(reason))
         self.queue.close()
+        self._home.leave(self)
         self._client.ended(self)
         self._scope.cancel()
 
@@ -158,7 +158,6 @@ class SocketWorker:
                 if was_connected:
                     await self._say_goodbye()
             self._home.adapter.remove_all(self.socket.id)
-            self._home.leave(self)
 
     async def _is_admitted(self) -> bool:
         for middleware in self._home.behaviour.middlewares:
@@ -209,13 +208,11 @@ class SocketWorker:
 
     async def _dispatch(self, event: Event) -> None:
         name, *args = event.args
-        if self._trace:
-            _logger.debug("%s: event %s", self.socket.id, shortened(name))
         handler = self._home.behaviour.events.find(name)
         if handler is None:
             return
         if not handler.accepts(len(args)):
-            _logger.warning("%s: event %s came with %d arguments, no call", self.socket.id, shortened(name), len(args))
+            _logger.debug("%s: event %s came with %d arguments, no call", self.socket.id, shortened(name), len(args))
         elif handler.concurrent:
             await self._concurrent.acquire_on_behalf_of(event)
             assert self.nursery is not None  # noqa: S101 - events are dispatched inside it

@@ -8,11 +8,14 @@ from typing import Any, Protocol, final
 import trio
 
 from trio_socketio._engine.exceptions import Disconnected
+from trio_socketio._logging import scope_logger, shortened, tracing
 from trio_socketio._socket.acks import PendingAcks
 from trio_socketio._socket.handlers import check_event_name
 from trio_socketio._wire.engine_packet import EnginePacket, PacketType
 from trio_socketio._wire.parser import Parser
 from trio_socketio._wire.socket_packet import Ack, Event, SocketPacket
+
+_logger = scope_logger("socket")
 
 
 def encode_batch(parser: Parser, packet: SocketPacket) -> list[EnginePacket]:
@@ -41,13 +44,14 @@ class Peer:
         max_pending_acks: answers that may be owed.
     """
 
-    __slots__ = ("_link", "_namespace", "_parser", "acks", "gone")
+    __slots__ = ("_link", "_namespace", "_parser", "_trace", "acks", "gone")
 
     def __init__(self, namespace: str, link: Link, parser: Parser, max_pending_acks: int) -> None:
         self._namespace = namespace
         self._link = link
         self._parser = parser
         self.acks = PendingAcks(max_pending_acks)
+        self._trace = tracing(_logger)
         self.gone: str | None = None
         """Why the peer is gone, once it is."""
 
@@ -86,6 +90,8 @@ class Peer:
     def _put(self, batch: list[EnginePacket]) -> None:
         if self.gone is not None:
             raise Disconnected(self.gone)
+        if self._trace:
+            _logger.debug("%s sends %s", self._namespace, shortened([packet.data for packet in batch]))
         self._link.send(batch)
 
     async def _put_when_room(self, batch: list[EnginePacket]) -> None:
