@@ -18,6 +18,7 @@ class HasEngine(Protocol):
     @property
     def engine(self) -> EngineServer:
         """What requests are handed to."""
+        ...
 
 
 @final

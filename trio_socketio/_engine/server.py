@@ -66,8 +66,8 @@ class EngineServer:
         accept: Callable[[Session], Handler],
         files: Callable[[Request], Response | None] | None = None,
     ) -> None:
-        self.config = config
-        self.limits = limits
+        self.config: EngineConfig = config
+        self.limits: Limits = limits
         self._accept = accept
         self._files = files
         self._origin_rule = OriginRule(config)

@@ -118,17 +118,17 @@ class Session:
         limits: Limits,
         forget: Callable[[Session], None],
     ) -> None:
-        self.sid = sid
-        self.request = request
-        self.limits = limits
-        self.state = SessionState.OPEN
-        self.upgrade = Upgrade.NONE
-        self.outbox = Outbox(limits)
-        self.timers = Timers()
+        self.sid: str = sid
+        self.request: Request = request
+        self.limits: Limits = limits
+        self.state: SessionState = SessionState.OPEN
+        self.upgrade: Upgrade = Upgrade.NONE
+        self.outbox: Outbox = Outbox(limits)
+        self.timers: Timers = Timers()
         self.transport: Transport | None = None
         self.probe_scope: trio.CancelScope | None = None
-        self.started = trio.Event()
-        self.closed = trio.Event()
+        self.started: trio.Event = trio.Event()
+        self.closed: trio.Event = trio.Event()
         self.close_reason: CloseReason | None = None
         self._handler: Handler | None = None
         self._forget = forget

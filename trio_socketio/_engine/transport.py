@@ -24,10 +24,12 @@ class Transport(Protocol):
     @property
     def name(self) -> TransportName:
         """``"polling"`` or ``"websocket"``."""
+        ...
 
     @property
     def writable(self) -> bool:
         """What is sent now goes out now; volatile packets are dropped otherwise."""
+        ...
 
     def wake(self) -> None:
         """Look at the session again: its outbox, its state, or its transport has changed. Never blocks."""
@@ -46,6 +48,7 @@ class MessageStream(Protocol):
             trio.EndOfChannel: the peer closed, or its connection was cut.
             MessageTooBig: it is larger than it may be; ``aclose`` tells the peer so.
         """
+        ...
 
     async def send(self, message: str | bytes) -> None:
         """Send a whole message.

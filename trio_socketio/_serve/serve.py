@@ -62,16 +62,17 @@ async def serve(
         alone = task_status is trio.TASK_STATUS_IGNORED
         signals = alone and threading.current_thread() is threading.main_thread()
     host = HypercornHost(ASGIApp(server, app), _settings(server, bind, config), server.limits.write_deadline)
-    serving = Serving._create(host.urls)
+    stop, stopped = trio.Event(), trio.Event()
+    serving = Serving._create(host.urls, stop, stopped)
     try:
         with plain_exceptions():
             async with server.running(), trio.open_nursery() as nursery:
                 await nursery.start(host.run)
                 if signals:
-                    await nursery.start(_stop_on_signals, serving, nursery.cancel_scope)
+                    await nursery.start(_stop_on_signals, stop, nursery.cancel_scope)
                 _logger.info("serving on %s", ", ".join(serving.urls))
                 task_status.started(serving)
-                await serving.stopping.wait()
+                await stop.wait()
                 host.stop_accepting()
                 with trio.move_on_after(drain_timeout):
                     await server.drain()
@@ -81,7 +82,7 @@ async def serve(
                 nursery.cancel_scope.cancel()
     finally:
         host.release()
-        serving.stopped.set()
+        stopped.set()
 
 
 def _settings(server: Server, bind: str | Sequence[str] | None, config: Config | None) -> Config:
@@ -97,14 +98,14 @@ def _settings(server: Server, bind: str | Sequence[str] | None, config: Config |
 
 
 async def _stop_on_signals(
-    serving: Serving, everything: trio.CancelScope, *, task_status: trio.TaskStatus[None]
+    stop: trio.Event, everything: trio.CancelScope, *, task_status: trio.TaskStatus[None]
 ) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
         task_status.started()
         async for number in received:
-            if serving.stopping.is_set():
+            if stop.is_set():
                 _logger.info("signal %d again: ending at once", number)
                 everything.cancel()
             else:
                 _logger.info("signal %d: draining", number)
-                serving.stopping.set()
+                stop.set()

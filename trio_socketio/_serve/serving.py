@@ -15,11 +15,11 @@ from trio_socketio._util import NoPublicConstructor
 class Serving(metaclass=NoPublicConstructor):
     """A server that is being served: where, and how to stop it."""
 
-    def __init__(self, urls: Sequence[str]) -> None:
-        self.urls = tuple(urls)
+    def __init__(self, urls: Sequence[str], stop: trio.Event, stopped: trio.Event) -> None:
+        self.urls: tuple[str, ...] = tuple(urls)
         """Where it listens, such as ``http://127.0.0.1:8000``."""
-        self.stopping = trio.Event()
-        self.stopped = trio.Event()
+        self._stop = stop
+        self._stopped = stopped
 
     @property
     def port(self) -> int:
@@ -39,5 +39,5 @@ class Serving(metaclass=NoPublicConstructor):
 
         Cancelled, the drain goes on without the caller.
         """
-        self.stopping.set()
-        await self.stopped.wait()
+        self._stop.set()
+        await self._stopped.wait()

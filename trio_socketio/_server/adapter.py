@@ -23,10 +23,12 @@ class LocalSockets(Protocol):
     @property
     def name(self) -> str:
         """The namespace's name."""
+        ...
 
     @property
     def parser(self) -> Parser:
         """The parser that clients use."""
+        ...
 
     def deliver(self, socket_id: str, batch: Sequence[EnginePacket], *, volatile: bool) -> None:
         """Queue a batch for a connected socket of this server; never blocks, never raises for the socket's state."""

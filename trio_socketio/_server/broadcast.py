@@ -21,6 +21,7 @@ class HasId(Protocol):
     @property
     def id(self) -> str:
         """Its public id."""
+        ...
 
 
 @final

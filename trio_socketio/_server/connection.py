@@ -19,7 +19,7 @@ from trio_socketio._engine.session import Session
 from trio_socketio._exceptions import RemoteProtocolError
 from trio_socketio._limits import Limits
 from trio_socketio._logging import scope_logger, shortened, tracing
-from trio_socketio._server.namespace import Namespace
+from trio_socketio._server.members import Members
 from trio_socketio._server.socket import SocketState
 from trio_socketio._server.worker import SocketWorker
 from trio_socketio._socket.peer import encode_batch
@@ -37,10 +37,10 @@ class Connection:
     """Handles the messages of one session."""
 
     def __init__(
-        self, session: Session, find_namespace: Callable[[str], Namespace | None], parser: Parser, limits: Limits
+        self, session: Session, find: Callable[[str], Members | None], parser: Parser, limits: Limits
     ) -> None:
         self.session = session
-        self._find_namespace = find_namespace
+        self._find = find
         self._parser = parser
         self._limits = limits
         self._decoder = parser.decoder(limits)
@@ -129,14 +129,14 @@ class Connection:
         if name in self._workers:
             msg = f"second CONNECT to {shortened(name)}"
             raise RemoteProtocolError(msg)
-        namespace = self._find_namespace(name)
-        if namespace is None:
+        members = self._find(name)
+        if members is None:
             self.send(ConnectError(name, {"message": "Invalid namespace"}))
         elif len(self._workers) >= self._limits.max_namespaces:
             self.send(ConnectError(name, {"message": "Too many namespaces"}))
         else:
             socket_id = secrets.token_urlsafe(SOCKET_ID_BYTES)
-            worker = self._workers[name] = SocketWorker(socket_id, namespace, self, auth, self._limits)
+            worker = self._workers[name] = SocketWorker(socket_id, members, self, auth, self._limits)
             self._left.discard(name)
             assert self._nursery is not None  # noqa: S101 - messages come only after the start
             self._nursery.start_soon(worker.run)

@@ -1,29 +1,18 @@
-"""A namespace: who is in it, what is registered for it, and broadcasts to it."""
+"""A namespace, as the application sees it: handlers, sockets, broadcasts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Mapping
 from typing import TypeVar, final
 
-import trio
-
-from trio_socketio._engine.exceptions import CloseReason, Disconnected
-from trio_socketio._limits import Limits
-from trio_socketio._logging import scope_logger, shortened, tracing
-from trio_socketio._server.adapter import AdapterFactory
-from trio_socketio._server.behaviour import Behaviour, DisconnectHandler, ErrorHandler, SocketHandler
+from trio_socketio._server.behaviour import DisconnectHandler, ErrorHandler, SocketHandler
 from trio_socketio._server.broadcast import BroadcastOperator, HasId
+from trio_socketio._server.members import Members
 from trio_socketio._server.socket import Socket
 from trio_socketio._server.target import Target
-from trio_socketio._server.worker import SocketWorker
 from trio_socketio._socket.handlers import EventHandler, check_handler
 from trio_socketio._types import Data, Room
 from trio_socketio._util import NoPublicConstructor
-from trio_socketio._wire.engine_packet import EnginePacket
-from trio_socketio._wire.parser import Parser
-
-_logger = scope_logger("namespace")
 
 SocketHandlerT = TypeVar("SocketHandlerT", bound=SocketHandler)
 EventHandlerT = TypeVar("EventHandlerT", bound=EventHandler)
@@ -35,23 +24,22 @@ ErrorHandlerT = TypeVar("ErrorHandlerT", bound=ErrorHandler)
 class Namespace(metaclass=NoPublicConstructor):
     """A channel of its own on the clients' connections; made by ``Server.namespace``."""
 
-    def __init__(self, name: str, parser: Parser, adapter: AdapterFactory, limits: Limits) -> None:
-        self.name = name
-        """Begins with a slash."""
-        self.parser = parser
-        self.limits = limits
-        self.behaviour = Behaviour()
-        self.adapter = adapter(self)
-        self._workers: dict[str, SocketWorker] = {}
-        self._trace = tracing(_logger)
+    def __init__(self, members: Members) -> None:
+        self._members = members
+        self._behaviour = members.behaviour
 
     def __repr__(self) -> str:
-        return f"<Namespace {self.name} with {len(self._workers)} sockets>"
+        return f"<Namespace {self.name} with {len(self._members)} sockets>"
+
+    @property
+    def name(self) -> str:
+        """Begins with a slash."""
+        return self._members.name
 
     @property
     def sockets(self) -> Mapping[str, Socket]:
         """The sockets of this server that are connected, by id: a snapshot."""
-        return MappingProxyType({socket_id: worker.socket for socket_id, worker in self._workers.items()})
+        return self._members.sockets()
 
     # Registration
 
@@ -65,7 +53,7 @@ class Namespace(metaclass=NoPublicConstructor):
             TypeError: another kind of function.
         """
         check_handler(function, 1, "middleware(socket)")
-        self.behaviour.middlewares.append(function)
+        self._behaviour.middlewares.append(function)
         return function
 
     def on_connection(self, function: SocketHandlerT) -> SocketHandlerT:
@@ -78,7 +66,7 @@ class Namespace(metaclass=NoPublicConstructor):
             TypeError: another kind of function.
         """
         check_handler(function, 1, "handler(socket)")
-        self.behaviour.connection.append(function)
+        self._behaviour.connection.append(function)
         return function
 
     def on(self, event: str, *, concurrent: bool = False) -> Callable[[EventHandlerT], EventHandlerT]:
@@ -99,7 +87,7 @@ class Namespace(metaclass=NoPublicConstructor):
         """
 
         def register(function: EventHandlerT) -> EventHandlerT:
-            self.behaviour.events.add(event, function, concurrent=concurrent)
+            self._behaviour.events.add(event, function, concurrent=concurrent)
             return function
 
         return register
@@ -113,7 +101,7 @@ class Namespace(metaclass=NoPublicConstructor):
             TypeError: another kind of function.
         """
         check_handler(function, 2, "handler(socket, reason)")
-        self.behaviour.disconnect.append(function)
+        self._behaviour.disconnect.append(function)
         return function
 
     def on_error(self, function: ErrorHandlerT) -> ErrorHandlerT:
@@ -125,7 +113,7 @@ class Namespace(metaclass=NoPublicConstructor):
             TypeError: another kind of function.
         """
         check_handler(function, 3, "handler(socket, error, event)")
-        self.behaviour.error.append(function)
+        self._behaviour.error.append(function)
         return function
 
     # Broadcasts
@@ -159,38 +147,4 @@ class Namespace(metaclass=NoPublicConstructor):
         self._everybody().emit_nowait(event, *args)
 
     def _everybody(self) -> BroadcastOperator:
-        return BroadcastOperator._create(self.name, self.adapter, Target())
-
-    # For workers and the adapter
-
-    def enter(self, worker: SocketWorker) -> None:
-        """Note a socket that is connected."""
-        self._workers[worker.socket.id] = worker
-        if self._trace:
-            _logger.debug("%s: %s joined", self.name, worker.socket.id)
-
-    def leave(self, worker: SocketWorker) -> None:
-        """Forget a socket: from now on no broadcast reaches it."""
-        if self._workers.pop(worker.socket.id, None) is not None and self._trace:
-            _logger.debug("%s: %s left, %s", self.name, worker.socket.id, worker.socket.disconnect_reason)
-
-    def is_socket_id(self, name: str) -> bool:
-        """Say whether a socket has this id."""
-        return name in self._workers
-
-    def deliver(self, socket_id: str, batch: Sequence[EnginePacket], *, volatile: bool) -> None:
-        """Queue a batch for a connected socket; see ``LocalSockets``."""
-        worker = self._workers.get(socket_id)
-        if worker is None:
-            return
-        session = worker.session
-        if volatile:
-            session.send_volatile(batch)
-            return
-        try:
-            session.send(batch)
-        except trio.WouldBlock:
-            _logger.info("%s: %s reads too slowly, disconnected", self.name, shortened(socket_id))
-            session.close(CloseReason.SLOW_CONSUMER)
-        except Disconnected:
-            pass
+        return BroadcastOperator._create(self.name, self._members.adapter, Target())

@@ -17,6 +17,7 @@ from trio_socketio._server.adapter import AdapterFactory, LocalAdapter
 from trio_socketio._server.broadcast import BroadcastOperator, HasId
 from trio_socketio._server.client_files import ClientFiles
 from trio_socketio._server.connection import Connection
+from trio_socketio._server.members import Members
 from trio_socketio._server.namespace import (
     DisconnectHandlerT,
     ErrorHandlerT,
@@ -65,6 +66,7 @@ class Server:
         files = None if client_files is None else ClientFiles(Path(client_files), self._config.path)
         answer_file = None if files is None else files.answer
         self._engine = EngineServer(self._config, self._limits, self._accept, answer_file)
+        self._members: dict[str, Members] = {}
         self._namespaces: dict[str, Namespace] = {}
         self._root = self.namespace("/")
 
@@ -100,8 +102,8 @@ class Server:
             raise ValueError(msg)
         namespace = self._namespaces.get(name)
         if namespace is None:
-            namespace = Namespace._create(name, self._parser, self._adapter, self._limits)
-            self._namespaces[name] = namespace
+            members = self._members[name] = Members(name, self._parser, self._adapter)
+            namespace = self._namespaces[name] = Namespace._create(members)
         return namespace
 
     @asynccontextmanager
@@ -125,7 +127,7 @@ class Server:
         await self._engine.drain()
 
     def _accept(self, session: Session) -> Connection:
-        return Connection(session, self._namespaces.get, self._parser, self._limits)
+        return Connection(session, self._members.get, self._parser, self._limits)
 
     # The namespace "/"
 

@@ -34,6 +34,7 @@ class Life(Protocol):
     @property
     def state(self) -> SocketState:
         """How far it is."""
+        ...
 
     @property
     def nursery(self) -> trio.Nursery | None:
@@ -42,12 +43,14 @@ class Life(Protocol):
     @property
     def transport(self) -> TransportName:
         """The client's transport."""
+        ...
 
     def disconnect(self, *, close: bool) -> None:
         """End it, or the whole client."""
 
     def is_foreign_id(self, room: Room) -> bool:
         """Say whether the name is another socket's id."""
+        ...
 
 
 @final
@@ -63,11 +66,11 @@ class Socket(metaclass=NoPublicConstructor):
     def __init__(
         self, *, id: str, namespace: str, handshake: Handshake, adapter: Adapter, peer: Peer, limits: Limits, life: Life  # noqa: A002 - the field's word
     ) -> None:
-        self.id = id
+        self.id: str = id
         """Public, random, 20 characters; not the session's secret id."""
-        self.namespace = namespace
+        self.namespace: str = namespace
         """The namespace's name."""
-        self.handshake = handshake
+        self.handshake: Handshake = handshake
         """The client's first request, and its ``auth``."""
         self.data: dict[str, Any] = {}
         """Whatever the application wants to keep with it."""

@@ -61,6 +61,7 @@ class Home(Protocol):
 
     def is_socket_id(self, name: str) -> bool:
         """Say whether a connected socket has this id."""
+        ...
 
 
 class Client(Protocol):
@@ -86,11 +87,11 @@ class SocketWorker:
     """Runs one socket."""
 
     def __init__(self, socket_id: str, home: Home, client: Client, auth: Any, limits: Limits) -> None:
-        self.state = SocketState.JOINING
+        self.state: SocketState = SocketState.JOINING
         self.nursery: trio.Nursery | None = None
-        self.queue = EventQueue(limits.event_queue, limits.event_queue_bytes)
-        self.peer = Peer(home.name, client.session, home.parser, limits.max_pending_acks)
-        self.socket = Socket._create(
+        self.queue: EventQueue = EventQueue(limits.event_queue, limits.event_queue_bytes)
+        self.peer: Peer = Peer(home.name, client.session, home.parser, limits.max_pending_acks)
+        self.socket: Socket = Socket._create(
             id=socket_id,
             namespace=home.name,
             handshake=Handshake.of(client.session.request, auth, time.time()),
@@ -99,7 +100,7 @@ class SocketWorker:
             limits=limits,
             life=self,
         )
-        self.session = client.session
+        self.session: Session = client.session
         self._home = home
         self._client = client
         self._limits = limits

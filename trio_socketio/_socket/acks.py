@@ -26,7 +26,7 @@ class PendingAck:
     __slots__ = ("_answer", "_failure", "_settled", "ack_id")
 
     def __init__(self, ack_id: int) -> None:
-        self.ack_id = ack_id
+        self.ack_id: int = ack_id
         self._settled = trio.Event()
         self._answer: Sequence[Any] = ()
         self._failure: str | None = None

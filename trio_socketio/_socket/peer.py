@@ -50,7 +50,7 @@ class Peer:
         self._namespace = namespace
         self._link = link
         self._parser = parser
-        self.acks = PendingAcks(max_pending_acks)
+        self.acks: PendingAcks = PendingAcks(max_pending_acks)
         self._trace = tracing(_logger)
         self.gone: str | None = None
         """Why the peer is gone, once it is."""

@@ -45,8 +45,8 @@ class EnginePacket:
     __slots__ = ("_payload_form", "_size", "data", "type")
 
     def __init__(self, type: PacketType, data: str | bytes = "") -> None:  # noqa: A002 - the protocol's word
-        self.type = type
-        self.data = data
+        self.type: PacketType = type
+        self.data: str | bytes = data
         self._payload_form: str | None = None
         self._size = -1
 

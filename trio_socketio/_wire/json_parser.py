@@ -84,7 +84,7 @@ def _encode_with_attachments(
 class JSONDecoder:
     """Decodes the messages of one connection; remembers at most one unfinished binary packet."""
 
-    __slots__ = ("_attachments", "_limits", "_size", "_wanted", "_waiting")
+    __slots__ = ("_attachments", "_limits", "_size", "_waiting", "_wanted")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits

@@ -18,6 +18,7 @@ class Decoder(Protocol):
     @property
     def unfinished(self) -> bool:
         """A packet has begun and its attachments are not all there."""
+        ...
 
     def feed(self, message: str | bytes) -> SocketPacket | None:
         """Take one Engine.IO message.
@@ -40,6 +41,8 @@ class Parser(Protocol):
             TypeError: an argument that the format cannot hold.
             ValueError: an argument that is too deep, or text that is not Unicode.
         """
+        ...
 
     def decoder(self, limits: Limits) -> Decoder:
         """Make a decoder for one connection."""
+        ...
