@@ -23,13 +23,13 @@ async def enter(socket: Socket) -> None:
 
 
 @sio.on("echo")
-async def echo(socket: Socket, data: Data) -> Data:  # noqa: ARG001 - every handler is given its socket
+async def echo(socket: Socket, data: Data) -> Data:
     """Acknowledge with the argument."""
     return data
 
 
 @sio.on("shout")
-async def shout(socket: Socket, data: Data) -> None:  # noqa: ARG001 - every handler is given its socket
+async def shout(socket: Socket, data: Data) -> None:
     """Send the argument to everybody."""
     await sio.to("all").emit("news", data)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-Data: TypeAlias = "str | bytes | bytearray | memoryview | int | float | bool | None | Mapping[str, Data] | Sequence[Data]"
+Data: TypeAlias = (
+    "str | bytes | bytearray | memoryview | int | float | bool | Mapping[str, Data] | Sequence[Data] | None"
+)
 """What an event's argument or an acknowledgement may hold: JSON, and bytes anywhere in it."""
 
 Room: TypeAlias = str

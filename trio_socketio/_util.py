@@ -21,7 +21,7 @@ class NoPublicConstructor(type):
         msg = f"{cls.__module__}.{cls.__qualname__} has no public constructor: the library makes its instances"
         raise TypeError(msg)
 
-    def _create(cls: type[T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401 - passes on what __init__ takes
+    def _create(cls: type[T], *args: Any, **kwargs: Any) -> T:
         return super().__call__(*args, **kwargs)  # type: ignore[misc,no-any-return]
 
 

@@ -57,8 +57,9 @@ class RequestBody:
 async def serve_http(engine: EngineServer, request: Request, receive: Receive, send: Send) -> None:
     """Serve one request."""
     response: Response | None = None
-    with trio.CancelScope() as abandoned:
-        body = RequestBody(receive, abandoned)
+    abandoned = trio.CancelScope()
+    body = RequestBody(receive, abandoned)
+    with abandoned:
         if request.method == "GET":
             response = await _poll(engine, request, body)
         else:
@@ -89,7 +90,9 @@ async def send_response(engine: EngineServer, send: Send, response: Response) ->
     async def write() -> None:
         nonlocal delivered
         try:
-            await send({"type": "http.response.start", "status": response.status, "headers": raw(response.header_list())})
+            await send(
+                {"type": "http.response.start", "status": response.status, "headers": raw(response.header_list())}
+            )
             await send({"type": "http.response.body", "body": response.body})
             delivered = True
         except Exception as error:  # noqa: BLE001 - hosts raise all sorts when the client has gone

@@ -26,7 +26,14 @@ def parse_origin(origin: str) -> Origin | None:
         port = parts.port
     except ValueError:
         return None
-    if not parts.scheme or not parts.hostname or parts.path or parts.query or parts.fragment or parts.username is not None:
+    if (
+        not parts.scheme
+        or not parts.hostname
+        or parts.path
+        or parts.query
+        or parts.fragment
+        or parts.username is not None
+    ):
         return None
     return parts.scheme, parts.hostname, port or _DEFAULT_PORTS.get(parts.scheme)
 

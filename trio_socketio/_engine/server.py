@@ -116,7 +116,7 @@ class EngineServer:
                 async with trio.open_nursery() as self._nursery:
                     try:
                         yield
-                    except (Exception, KeyboardInterrupt) as error:
+                    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - raised below
                         # Kept out of the nursery, which would put it into a group, and raised as it is below.
                         failure = error
                     finally:

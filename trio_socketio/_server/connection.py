@@ -36,9 +36,7 @@ SOCKET_ID_BYTES = 15
 class Connection:
     """Handles the messages of one session."""
 
-    def __init__(
-        self, session: Session, find: Callable[[str], Members | None], parser: Parser, limits: Limits
-    ) -> None:
+    def __init__(self, session: Session, find: Callable[[str], Members | None], parser: Parser, limits: Limits) -> None:
         self.session = session
         self._find = find
         self._parser = parser

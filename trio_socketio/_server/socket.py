@@ -64,7 +64,15 @@ class Socket(metaclass=NoPublicConstructor):
     __slots__ = ("_adapter", "_life", "_limits", "_peer", "data", "disconnect_reason", "handshake", "id", "namespace")
 
     def __init__(
-        self, *, id: str, namespace: str, handshake: Handshake, adapter: Adapter, peer: Peer, limits: Limits, life: Life  # noqa: A002 - the field's word
+        self,
+        *,
+        id: str,
+        namespace: str,
+        handshake: Handshake,
+        adapter: Adapter,
+        peer: Peer,
+        limits: Limits,
+        life: Life,
     ) -> None:
         self.id: str = id
         """Public, random, 20 characters; not the session's secret id."""

@@ -1,6 +1,6 @@
 """HTTP long-polling payloads: packets joined by the record separator, U+001E.
 
-    4hello<RS>2<RS>bAQIDBA==
+For example ``4hello<RS>2<RS>bAQIDBA==``.
 """
 
 from __future__ import annotations

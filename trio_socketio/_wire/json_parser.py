@@ -130,7 +130,10 @@ class JSONDecoder:
     def _json(self, message: str, start: int) -> Any:
         text = message[start:]
         # Counting is a scan in C, and enough for all but odd packets; the exact depth is only worked out then.
-        if text.count("[") + text.count("{") > self._limits.max_json_depth and _depth(text) > self._limits.max_json_depth:
+        if (
+            text.count("[") + text.count("{") > self._limits.max_json_depth
+            and _depth(text) > self._limits.max_json_depth
+        ):
             raise RemoteProtocolError("JSON is nested too deeply")
         try:
             return _decode_json(text)

@@ -1,0 +1,73 @@
+"""The checks of this project. ``nox`` runs the default ones; ``nox -l`` lists all."""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.sessions = ["lint", "types", "imports", "tests", "docs"]
+nox.options.default_venv_backend = "venv"
+PROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install the package and dependency groups."""
+    requirements = [entry for group in groups for entry in nox.project.dependency_groups(PROJECT, group)]
+    session.install("-q", "-e", ".", *requirements)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, spelling, and the rules of async code."""
+    install(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("codespell")
+    # ASYNC9xx asks every async function to be a checkpoint: here that is promised of the public ones, and tested.
+    session.run("flake8-async", "--enable=ASYNC1,ASYNC2,ASYNC3", "trio_socketio")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Strict types, and a public API of which every type is known."""
+    install(session, "types")
+    session.run("mypy")
+    session.run("pyright")
+    session.run("pyright", "--verifytypes", "trio_socketio", "--ignoreexternal")
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """The layers of the design."""
+    install(session, "imports")
+    session.run("lint-imports")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests, with branch coverage of the library."""
+    install(session, "tests")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine", "-q")
+    session.run("coverage", "report")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation; a warning is an error."""
+    install(session, "docs")
+    session.run("sphinx-build", "-q", "-n", "-W", "--keep-going", "docs", "docs/_build/html")
+
+
+@nox.session
+def changelog(session: nox.Session) -> None:
+    """The release notes as they would be."""
+    install(session, "docs")
+    session.run("towncrier", "build", "--draft", "--version", "next")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """The source distribution and the wheel."""
+    session.install("-q", "build")
+    session.run("python", "-m", "build")
