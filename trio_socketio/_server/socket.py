@@ -66,7 +66,7 @@ class Socket(metaclass=NoPublicConstructor):
     def __init__(
         self,
         *,
-        id: str,
+        socket_id: str,
         namespace: str,
         handshake: Handshake,
         adapter: Adapter,
@@ -74,7 +74,7 @@ class Socket(metaclass=NoPublicConstructor):
         limits: Limits,
         life: Life,
     ) -> None:
-        self.id: str = id
+        self.id: str = socket_id
         """Public, random, 20 characters; not the session's secret id."""
         self.namespace: str = namespace
         """The namespace's name."""

@@ -92,7 +92,7 @@ class SocketWorker:
         self.queue: EventQueue = EventQueue(limits.event_queue, limits.event_queue_bytes)
         self.peer: Peer = Peer(home.name, client.session, home.parser, limits.max_pending_acks)
         self.socket: Socket = Socket._create(
-            id=socket_id,
+            socket_id=socket_id,
             namespace=home.name,
             handshake=Handshake.of(client.session.request, auth, time.time()),
             adapter=home.adapter,
