@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import httpx
 import trio
 import trio_websocket
+
+from trio_socketio._util import plain_exceptions
 
 PATIENCE = 10.0
 """Seconds after which whatever a test waits for counts as missing."""
@@ -45,14 +48,21 @@ class RawClient:
 
     @asynccontextmanager
     async def websocket(self, query: str = "EIO=4&transport=websocket", **options) -> AsyncIterator[RawWebSocket]:
-        url = f"{self.url.replace('http', 'ws', 1)}{self.path}/?{query}"
-        with trio.fail_after(PATIENCE):
-            async with trio_websocket.open_websocket_url(url, **options) as connection:
-                try:
-                    yield RawWebSocket(connection)
-                finally:
-                    # trio-websocket leaves its socket open when it was the server that closed.
-                    await trio.aclose_forcefully(connection._stream)
+        where = urlsplit(self.url)
+        resource = f"{self.path}/?{query}"
+        with trio.fail_after(PATIENCE), plain_exceptions():
+            # trio-websocket leaves its socket open when the server closes or refuses: so the stream is ours.
+            stream = await trio.open_tcp_stream(where.hostname, where.port)
+            try:
+                async with trio.open_nursery() as nursery:
+                    connection = await trio_websocket.wrap_client_stream(
+                        nursery, stream, where.netloc, resource, **options
+                    )
+                    async with connection:
+                        yield RawWebSocket(connection)
+                    nursery.cancel_scope.cancel()
+            finally:
+                await trio.aclose_forcefully(stream)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[RawWebSocket]:
