@@ -1,0 +1,1 @@
+../trio_socketio/cli/chat.py
