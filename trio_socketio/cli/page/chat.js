@@ -18,8 +18,8 @@ document.title = `${name} · trio_socketio chat`;
 const socket = io({ auth: (give) => give({ name }) });
 let began = performance.now();
 
+socket.io.on("open", watchTransport); // the upgrade may be over before the namespace is joined
 socket.on("connect", () => {
-  watchTransport();
   for (const room of rooms.size ? [...rooms.keys()] : ["lobby"]) enter(room);
   measure();
 });
@@ -170,7 +170,7 @@ function tick(item, text, state) {
   element.title = state === "done" ? "the server has it" : state === "failed" ? "" : "sent";
 }
 
-let typed = 0;
+let typed = -Infinity;
 $("text").addEventListener("input", () => {
   if (performance.now() - typed < 1000 || !current) return;
   typed = performance.now();
