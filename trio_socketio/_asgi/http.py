@@ -12,6 +12,7 @@ from typing import final
 import trio
 
 from trio_socketio._asgi.scope import Message, Receive, Send, raw
+from trio_socketio._engine.exceptions import CloseReason
 from trio_socketio._engine.http import BodyTooLarge, Request, Response
 from trio_socketio._engine.server import EngineServer
 from trio_socketio._logging import scope_logger
@@ -61,25 +62,22 @@ async def serve_http(engine: EngineServer, request: Request, receive: Receive, s
     body = RequestBody(receive, abandoned)
     with abandoned:
         if request.method == "GET":
-            response = await _poll(engine, request, body)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(body.watch)
+                response = await engine.handle_http(request, body.read)
+                nursery.cancel_scope.cancel()
         else:
             response = await engine.handle_http(request, body.read)
-    if response is None:
+    # The client may go in the very moment in which its answer was made: what is in it is lost then, too.
+    if abandoned.cancel_called or response is None:
+        engine.undelivered(request, CloseReason.TRANSPORT_ERROR)
         return
     if request.method != "GET" and not body.complete:
         # Nobody will read the rest: the connection can't be used again.
         response.headers.append(("connection", "close"))
         _drain(engine, receive)
     if not await send_response(engine, send, response):
-        engine.undelivered(request)
-
-
-async def _poll(engine: EngineServer, request: Request, body: RequestBody) -> Response:
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(body.watch)
-        response = await engine.handle_http(request, body.read)
-        nursery.cancel_scope.cancel()
-    return response
+        engine.undelivered(request, CloseReason.SLOW_CONSUMER)
 
 
 async def send_response(engine: EngineServer, send: Send, response: Response) -> bool:

@@ -199,11 +199,11 @@ class EngineServer:
             self.config.initial_headers(response.headers, request)
         return response
 
-    def undelivered(self, request: Request) -> None:
+    def undelivered(self, request: Request, reason: CloseReason) -> None:
         """Note that a response could not be delivered: its packets are lost, and so is the session."""
         session = self._sessions.get(request.query.get("sid", ""))
         if session is not None:
-            session.close(CloseReason.SLOW_CONSUMER)
+            session.close(reason)
 
     # WebSocket
 
