@@ -21,7 +21,7 @@ from trio_socketio._engine.server import Admission, EngineServer
 from trio_socketio._engine.session import Session
 from trio_socketio._util import plain_exceptions
 
-PATIENCE = 100.0
+PATIENCE = 1000.0
 """Seconds of the mock clock after which what a test waits for counts as missing."""
 
 settle = wait_all_tasks_blocked

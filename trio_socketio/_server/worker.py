@@ -215,17 +215,20 @@ class SocketWorker:
         if not handler.accepts(len(args)):
             _logger.debug("%s: event %s came with %d arguments, no call", self.socket.id, shortened(name), len(args))
         elif handler.concurrent:
-            await self._concurrent.acquire_on_behalf_of(event)
+            borrower = object()
+            await self._concurrent.acquire_on_behalf_of(borrower)
             assert self.nursery is not None  # noqa: S101 - events are dispatched inside it
-            self.nursery.start_soon(self._handle_concurrently, handler, event, name, args)
+            self.nursery.start_soon(self._handle_concurrently, borrower, handler, event, name, args)
         else:
             await self._handle(handler, event, name, args)
 
-    async def _handle_concurrently(self, handler: Registered, event: Event, name: str, args: Sequence[Any]) -> None:
+    async def _handle_concurrently(
+        self, borrower: object, handler: Registered, event: Event, name: str, args: Sequence[Any]
+    ) -> None:
         try:
             await self._handle(handler, event, name, args)
         finally:
-            self._concurrent.release_on_behalf_of(event)
+            self._concurrent.release_on_behalf_of(borrower)
 
     async def _handle(self, handler: Registered, event: Event, name: str, args: Sequence[Any]) -> None:
         try:
