@@ -26,7 +26,9 @@ class TestEngine:
     async def test_polling_opens(self, sio):
         check_open((await sio.get("EIO=4&transport=polling")).text, ["websocket"])
 
-    @pytest.mark.parametrize("query", ["transport=polling", "EIO=abc&transport=polling", "EIO=4", "EIO=4&transport=abc"])
+    @pytest.mark.parametrize(
+        "query", ["transport=polling", "EIO=abc&transport=polling", "EIO=4", "EIO=4&transport=abc"]
+    )
     async def test_polling_invalid_query(self, sio, query):
         assert (await sio.get(query)).status_code == 400
 

@@ -167,7 +167,9 @@ class TestHandlers:
 
             sio.on(name)(handler)
         async with connect(sio, "40") as client:
-            await client.put('421["none"]', '422["one"]', '423["several"]', '424["list"]', '425["binary"]', '42["one"]', "3")
+            await client.put(
+                '421["none"]', '422["one"]', '423["several"]', '424["list"]', '425["binary"]', '42["one"]', "3"
+            )
             assert await client.get_all(6) == [
                 "431[]",
                 "432[1]",
@@ -191,7 +193,9 @@ class TestHandlers:
             seen.append(args)
 
         async with connect(sio, "40") as client:
-            await client.put('42["two"]', '42["two",1]', '42["two",1,2]', '42["two",1,2,3]', '42["unknown"]', "42[7,8]", "42")
+            await client.put(
+                '42["two"]', '42["two",1]', '42["two",1,2]', '42["two",1,2,3]', '42["unknown"]', "42[7,8]", "42"
+            )
             await settle()
         assert seen == [(1, "default"), (1, 2), (8,)]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import trio
 
-from tests.support.client import connect, open_polling, open_stream, only_session, poll, post, request, settle
-from trio_socketio._asgi.http import serve_http
+from tests.support.client import connect, only_session, open_polling, open_stream, poll, post, request, settle
 from trio_socketio import CloseReason, EngineConfig, Limits, Server
+from trio_socketio._asgi.http import serve_http
 
 
 async def test_ordered_events_per_socket(sio, autojump_clock):
@@ -62,7 +62,9 @@ async def test_call_behind_a_full_event_queue_ends_with_that_socket(autojump_clo
 
 
 async def test_a_slow_handler_never_looks_like_a_ping_timeout(autojump_clock):
-    sio = Server(EngineConfig(ping_interval=25, ping_timeout=20), limits=Limits(event_queue=1, event_queue_timeout=1000))
+    sio = Server(
+        EngineConfig(ping_interval=25, ping_timeout=20), limits=Limits(event_queue=1, event_queue_timeout=1000)
+    )
 
     @sio.on("slow")
     async def slow(socket):

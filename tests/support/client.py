@@ -31,9 +31,7 @@ Frame = str | bytes
 
 
 def request(query: str, method: str = "GET", headers: dict[str, str] | None = None) -> Request:
-    return Request(
-        method=method, path="/socket.io/", query_string=query, headers=headers or {}, client="192.0.2.1"
-    )
+    return Request(method=method, path="/socket.io/", query_string=query, headers=headers or {}, client="192.0.2.1")
 
 
 def only_session(engine: EngineServer) -> Session:

@@ -114,7 +114,9 @@ class Chat:
     def members(self, room: str, without: Socket | None = None) -> list[str]:
         """Return the names of those who are in a room."""
         sockets = self.sio.sockets.values()
-        return sorted(socket.data.get("name", "") for socket in sockets if socket is not without and room in socket.rooms)
+        return sorted(
+            socket.data.get("name", "") for socket in sockets if socket is not without and room in socket.rooms
+        )
 
     def tell_presence(self, room: str, without: Socket | None = None) -> None:
         """Tell a room who is in it; forget a room that is empty."""

@@ -1,0 +1,39 @@
+"""Mounted in Starlette, under stock hypercorn: ``hypercorn -k trio examples.mounted_starlette:app``.
+
+An application that is mounted gets no lifespan: so the outer one runs the server in its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+
+from trio_socketio import ASGIApp, Server, Socket
+
+sio = Server()
+
+
+@sio.on("hello")
+async def hello(socket: Socket, name: str) -> str:
+    """Answer a greeting."""
+    return f"hello {name}"
+
+
+@asynccontextmanager
+async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    """Run the server as long as the application."""
+    async with sio.running():
+        yield
+
+
+async def home(request: Request) -> PlainTextResponse:
+    """Answer with the number of sockets."""
+    return PlainTextResponse(f"{len(sio.sockets)} sockets")
+
+
+app = Starlette(routes=[Route("/", home), Mount("/socket.io", ASGIApp(sio))], lifespan=lifespan)

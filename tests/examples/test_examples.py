@@ -1,0 +1,149 @@
+"""Each example is run, and does what it says."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+import trio
+
+from tests.support.raw_client import raw_client
+from tests.support.served import by_serve, stock_hypercorn
+from trio_socketio import serve
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def example(request, monkeypatch):
+    """The module of an example, as new."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    name = request.param
+    sys.modules.pop(name, None)
+    yield importlib.import_module(name)
+    sys.modules.pop(name, None)
+
+
+def examples(*names: str):
+    return pytest.mark.parametrize("example", names, indirect=True)
+
+
+async def join(websocket, packet: str = "40") -> None:
+    await websocket.send(packet)
+    assert (await websocket.receive()).startswith(packet.partition("{")[0])
+
+
+@examples("readme")
+async def test_readme(example):
+    async with by_serve(example.sio) as url, raw_client(url) as client:
+        async with client.session() as one, client.session() as two:
+            await join(one)
+            await join(two)
+            await one.send('421["message","hello"]')
+            assert await one.receive() == '431["stored"]'
+            assert await two.receive() == '42["message","hello"]'
+
+
+def test_the_readme_shows_that_file():
+    readme = (EXAMPLES.parent / "README.md").read_text()
+    assert re.search(r"```python\n(.*?)```", readme, re.DOTALL)[1] == (EXAMPLES / "readme.py").read_text()
+
+
+@examples("echo")
+async def test_echo(example):
+    async with by_serve(example.sio) as url, raw_client(url) as client, client.session() as websocket:
+        await join(websocket)
+        await websocket.send('421["echo",1,{"a":null}]')
+        assert await websocket.receive() == '431[1,{"a":null}]'
+
+
+@examples("standalone")
+async def test_standalone(example, capsys):
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(example.main, "127.0.0.1:0")
+            printed = ""
+            while not printed:
+                await trio.lowlevel.checkpoint()
+                printed = capsys.readouterr().out
+            async with raw_client(printed.split()[-1]) as client, client.session() as websocket:
+                await join(websocket)
+                assert (await websocket.receive()).startswith('42["time",')
+            nursery.cancel_scope.cancel()
+
+
+@examples("auth")
+async def test_auth(example):
+    async with by_serve(example.sio) as url, raw_client(url) as client, client.session() as websocket:
+        await websocket.send("40")
+        assert '"code":400' in await websocket.receive()
+        await websocket.send('40{"name":"ada","token":"guess"}')
+        assert await websocket.receive() == '44{"message":"wrong name or token","data":{"code":401}}'
+        await join(websocket, '40{"name":"ada","token":"s3cret"}')
+        await websocket.send('421["who am I"]')
+        assert await websocket.receive() == '431["ada"]'
+
+
+@examples("namespaces")
+async def test_namespaces(example):
+    async with by_serve(example.sio) as url, raw_client(url) as client, client.session() as websocket:
+        await join(websocket, "40/news,")
+        assert await websocket.receive() == '42/news,["readers",1]'
+        await websocket.send("40/console,")
+        assert await websocket.receive() == '44/console,{"message":"staff only"}'
+        await join(websocket, '40/console,{"word":"open sesame"}')
+        await websocket.send('42/console,1["publish","it works"]')
+        assert await websocket.receive() == '42/news,["headline","it works"]'
+        assert await websocket.receive() == "43/console,1[1]"
+
+
+async def greets_beside_its_own_page(url: str) -> None:
+    async with raw_client(url) as client, client.session() as websocket:
+        await join(websocket)
+        await websocket.send('421["hello","Ada"]')
+        assert await websocket.receive() == '431["hello Ada"]'
+        async with httpx.AsyncClient(trust_env=False) as http:
+            page = await http.get(url)
+        assert page.status_code == 200
+        assert "1" in page.text
+
+
+@examples("with_starlette", "with_fastapi", "with_quart")
+async def test_beside(example):
+    async with trio.open_nursery() as nursery:
+
+        async def run(task_status):
+            await serve(example.sio, "127.0.0.1:0", app=example.app, task_status=task_status)
+
+        serving = await nursery.start(run)
+        await greets_beside_its_own_page(serving.urls[0])
+        await serving.aclose()
+
+
+@examples("mounted_starlette", "mounted_fastapi", "in_front_of_quart")
+async def test_under_stock_hypercorn(example):
+    async with stock_hypercorn(example.app) as url:
+        await greets_beside_its_own_page(url)
+
+
+async def test_as_a_program():
+    process = await trio.lowlevel.open_process([sys.executable, str(EXAMPLES / "echo.py")], stderr=subprocess.PIPE)
+    with trio.fail_after(20):
+        while True:
+            try:
+                stream = await trio.open_tcp_stream("127.0.0.1", 8000)
+            except OSError:
+                assert process.poll() is None
+                await trio.sleep(0.02)
+            else:
+                await stream.aclose()
+                break
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+    await process.stderr.aclose()
