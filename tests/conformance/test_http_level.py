@@ -105,17 +105,25 @@ async def test_a_post_of_bytes(sio):
     assert await is_closed(sio, query)
 
 
-@pytest.mark.parametrize("announced", [True, False])
-async def test_a_post_that_is_too_large(sio, announced):
+async def test_a_post_that_is_too_large(sio):
     # The reference keeps the session.
     query = await sio.open_polling()
-
-    async def chunks():
-        for _ in range(40):
-            yield b"4" * 1000
-
-    response = await sio.post(query, b"4" * 1001 if announced else chunks())
+    response = await sio.post(query, b"4" * 1001)
     assert (response.status_code, response.content) == (413, b"")
+    assert await is_closed(sio, query)
+
+
+async def test_a_post_that_turns_out_to_be_too_large(sio):
+    query = await sio.open_polling()
+    async with sio.begun_post(query) as stream:
+        for _ in range(3):
+            await stream.send_all(b"190\r\n" + b"4" * 400 + b"\r\n")
+        answer = b""
+        async for data in stream:
+            answer += data
+        # The rest of the body is not read: so the connection ends, and says so.
+        assert answer.startswith(b"HTTP/1.1 413")
+        assert b"connection: close" in answer.lower()
     assert await is_closed(sio, query)
 
 
@@ -135,24 +143,21 @@ async def test_too_many_packets(way):
 
 async def test_overlapping_posts(sio):
     query = await sio.open_polling()
-    started = trio.Event()
-    statuses = []
-
-    async def slowly():
-        yield b"4"
-        started.set()
-        await trio.sleep_forever()
-
-    async def first():
-        statuses.append((await sio.post(query, slowly())).status_code)
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(first)
-        await started.wait()
-        # The server may not have seen the first yet: then the second is the one that is in flight.
-        while not await is_closed(sio, query):
+    async with sio.begun_post(query) as stream:
+        # Until the server has seen the first one, these are alone, and answered "ok".
+        while (second := await sio.post(query, "3")).status_code == 200:
             pass
-        nursery.cancel_scope.cancel()
+        assert (second.status_code, second.content) == (400, b"")
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 400")
+    assert await is_closed(sio, query)
+
+
+async def test_a_post_that_is_given_up(sio):
+    query = await sio.open_polling()
+    async with sio.begun_post(query):
+        while (await sio.post(query, "3")).status_code == 200:
+            pass
+    assert await is_closed(sio, query)
 
 
 async def test_closing_by_post(sio):

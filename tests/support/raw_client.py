@@ -40,6 +40,16 @@ class RawClient:
         with trio.fail_after(PATIENCE):
             return await self.http.request(method, f"{self.url}{self.path}/?{query}", **options)
 
+    @asynccontextmanager
+    async def begun_post(self, query: str) -> AsyncIterator[trio.SocketStream]:
+        """Begin a POST whose body is still to come, in chunks."""
+        where = urlsplit(self.url)
+        with trio.fail_after(PATIENCE):
+            async with await trio.open_tcp_stream(where.hostname, where.port) as stream:
+                head = f"POST {self.path}/?{query} HTTP/1.1\r\nhost: {where.netloc}\r\ntransfer-encoding: chunked\r\n\r\n"
+                await stream.send_all(head.encode() + b"1\r\n4\r\n")
+                yield stream
+
     async def open_polling(self) -> str:
         """Open a session; return the query that means it."""
         response = await self.get("EIO=4&transport=polling")
