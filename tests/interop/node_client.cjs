@@ -1,0 +1,49 @@
+// Drives the official client for the tests: a command a line on stdin, an answer or a happening a line on stdout.
+// Binary data crosses this channel as {"$": "<base64>"}.
+"use strict";
+
+const { io } = require(process.argv[2]);
+const sockets = new Map();
+const say = (what) => process.stdout.write(JSON.stringify(what, encode) + "\n");
+
+function encode(key, value) {
+  if (value && value.type === "Buffer" && Array.isArray(value.data)) return { $: Buffer.from(value.data).toString("base64") };
+  return value instanceof ArrayBuffer ? { $: Buffer.from(value).toString("base64") } : value;
+}
+const decode = (key, value) => (value && typeof value.$ === "string" ? Buffer.from(value.$, "base64") : value);
+
+const commands = {
+  open({ id, url, options }) {
+    const socket = io(url, options);
+    sockets.set(id, socket);
+    const tell = (event, ...args) => say({ id, event, args });
+    socket.on("connect", () => tell("connect", socket.id, socket.io.engine.transport.name));
+    socket.on("disconnect", (reason) => tell("disconnect", reason));
+    socket.on("connect_error", (error) => tell("connect_error", error.message, error.data ?? null));
+    socket.io.on("open", () => socket.io.engine.once("upgrade", (transport) => tell("upgrade", transport.name)));
+    socket.onAny((event, ...args) => {
+      const ack = typeof args.at(-1) === "function" ? args.pop() : null;
+      say({ id, event, args });
+      if (ack) ack(...args);
+    });
+  },
+  emit({ id, args }) { sockets.get(id).emit(...args); },
+  volatile({ id, args }) { sockets.get(id).volatile.emit(...args); },
+  call({ id, args, number }) {
+    sockets.get(id).timeout(5000).emit(...args, (error, ...answer) => say({ id, answer, number, error: error && error.message }));
+  },
+  close({ id }) { sockets.get(id).disconnect(); },
+  cut({ id }) { sockets.get(id).io.engine.close(); },
+};
+
+let rest = "";
+process.stdin.setEncoding("utf8");
+process.stdin.on("data", (data) => {
+  const lines = (rest + data).split("\n");
+  rest = lines.pop();
+  for (const line of lines) {
+    const command = JSON.parse(line, decode);
+    commands[command.do](command);
+  }
+});
+process.stdin.on("end", () => process.exit(0));

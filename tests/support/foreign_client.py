@@ -1,0 +1,143 @@
+"""Clients of other people, each in a process that obeys a command a line."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+PATIENCE = 20.0
+NODE_PACKAGE = "socket.io-client@4.8.4"
+INTEROP = Path(__file__).parents[1] / "interop"
+
+
+def node_command() -> list[str]:
+    """Return the command of the official client; without Node the test is skipped, or fails where it must be there."""
+    complaint = pytest.fail if os.environ.get("TRIO_SOCKETIO_REQUIRE_NODE") else pytest.skip
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        complaint("Node or npm is not installed")
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trio_socketio"
+    folder = caches / NODE_PACKAGE.replace("@", "-node-")
+    if not folder.exists():
+        caches.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=caches) as scratch:
+            command = [npm, "install", "--no-audit", "--no-fund", "--prefix", scratch, NODE_PACKAGE]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+            if done.returncode != 0:
+                complaint(f"npm could not install {NODE_PACKAGE}: {done.stderr[-300:]}")
+            shutil.copytree(scratch, folder, symlinks=True, dirs_exist_ok=True)
+    return [node, str(INTEROP / "node_client.cjs"), str(folder / "node_modules" / "socket.io-client")]
+
+
+def python_command() -> list[str]:
+    return [sys.executable, str(INTEROP / "python_client.py")]
+
+
+class ForeignSocket:
+    """One socket in the process: what happened to it, in order."""
+
+    def __init__(self, client: ForeignClient, number: int) -> None:
+        self._client = client
+        self._number = number
+        self.happened: list[tuple] = []
+        self.answers: dict[int, list] = {}
+        self.news = trio.Event()
+
+    async def emit(self, *args: object) -> None:
+        await self._client.command(do="emit", id=self._number, args=args)
+
+    async def call(self, *args: object) -> list:
+        """Emit, and return the acknowledgement's arguments."""
+        number = next(self._client.numbers)
+        await self._client.command(do="call", id=self._number, args=args, number=number)
+        with trio.fail_after(PATIENCE):
+            while number not in self.answers:
+                await self._wait()
+        return self.answers[number]
+
+    async def close(self) -> None:
+        await self._client.command(do="close", id=self._number)
+
+    async def cut(self) -> None:
+        await self._client.command(do="cut", id=self._number)
+
+    async def expect(self, event: str) -> tuple:
+        """Wait for an event, forgetting what came before it; return its arguments."""
+        with trio.fail_after(PATIENCE):
+            while True:
+                while self.happened:
+                    name, *args = self.happened.pop(0)
+                    if name == event:
+                        return tuple(args)
+                await self._wait()
+
+    async def _wait(self) -> None:
+        self.news = trio.Event()
+        await self.news.wait()
+
+
+class ForeignClient:
+    """The process."""
+
+    def __init__(self, process: trio.Process) -> None:
+        self._process = process
+        self._sockets: dict[int, ForeignSocket] = {}
+        self.numbers = itertools.count()
+
+    async def open(self, url: str, **options) -> ForeignSocket:
+        number = next(self.numbers)
+        socket = self._sockets[number] = ForeignSocket(self, number)
+        await self.command(do="open", id=number, url=url, options={"reconnection": False, "forceNew": True, **options})
+        return socket
+
+    async def command(self, **command) -> None:
+        line = json.dumps(command, default=lambda value: {"$": base64.b64encode(value).decode()})
+        await self._process.stdin.send_all(line.encode() + b"\n")
+
+    async def listen(self) -> None:
+        rest = b""
+        async for data in self._process.stdout:
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                said = json.loads(line, object_hook=_decode)
+                socket = self._sockets[said["id"]]
+                if "answer" in said:
+                    assert said["error"] is None, said
+                    socket.answers[said["number"]] = said["answer"]
+                else:
+                    socket.happened.append((said["event"], *said["args"]))
+                socket.news.set()
+
+
+def _decode(value: dict) -> object:
+    return base64.b64decode(value["$"]) if "$" in value else value
+
+
+@asynccontextmanager
+async def foreign_client(command: Sequence[str]) -> AsyncIterator[ForeignClient]:
+    """Run the process while the block runs."""
+    process = await trio.lowlevel.open_process(list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    client = ForeignClient(process)
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.listen)
+            yield client
+            nursery.cancel_scope.cancel()
+    finally:
+        process.kill()
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + 5):
+            await process.wait()
+            await process.stdin.aclose()
+            await process.stdout.aclose()
