@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-import trio
 import trio_websocket
 
 from tests.support.raw_client import raw_client
@@ -222,7 +221,9 @@ async def test_many_fields_in_the_query(sio):
 
 
 class TestOrigin:
-    @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "nonsense", "http://[", "https://127.0.0.1"])
+    @pytest.mark.parametrize(
+        "origin", ["http://evil.example", "null", "http://127.0.0.1:1", "nonsense", "http://[", "https://127.0.0.1"]
+    )
     async def test_foreign(self, sio, origin):
         query = await sio.open_polling()
         headers = {"origin": origin}
@@ -256,7 +257,12 @@ class TestOrigin:
                 assert response.headers["vary"] == "Origin"
                 response = await sio.get("EIO=4", headers={"origin": origin})
                 assert response.headers["access-control-allow-origin"] == origin
-            for origin in ("https://app.example.evil.example", "https://evilapp.example", "http://app.example", "https://x.example:8080"):
+            for origin in (
+                "https://app.example.evil.example",
+                "https://evilapp.example",
+                "http://app.example",
+                "https://x.example:8080",
+            ):
                 assert (await sio.get("EIO=4&transport=polling", headers={"origin": origin})).status_code == 403
             headers = {"origin": "https://app.example", "access-control-request-headers": "x-mine"}
             response = await sio.request("OPTIONS", "EIO=4&transport=polling", headers=headers)

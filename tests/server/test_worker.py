@@ -42,7 +42,9 @@ def reasons_of(namespace):
 def records_of(caplog):
     """What was logged as an error, as (scope, the exception's type)."""
     return [
-        (record.name, record.exc_info and record.exc_info[0]) for record in caplog.records if record.levelno >= logging.ERROR
+        (record.name, record.exc_info and record.exc_info[0])
+        for record in caplog.records
+        if record.levelno >= logging.ERROR
     ]
 
 
@@ -471,7 +473,9 @@ class TestEvents:
             running = 2
             assert await client.get() == "431[10]"
 
-    async def test_an_error_of_a_concurrent_handler_is_contained_and_its_place_is_free_again(self, autojump_clock, caplog):
+    async def test_an_error_of_a_concurrent_handler_is_contained_and_its_place_is_free_again(
+        self, autojump_clock, caplog
+    ):
         sio = Server(CALM, limits=Limits(max_concurrent_handlers=1))
         errors = errors_of(sio)
 
@@ -541,7 +545,9 @@ class TestEvents:
         assert calls == 1
         assert [event for event, _ in errors] == ["x"]
 
-    @pytest.mark.parametrize(("packet", "name"), [("42[1,5]", "1"), ("42[1.5,5]", "1.5"), ("42[-3,5]", "-3"), ("42[0,5]", "0")])
+    @pytest.mark.parametrize(
+        ("packet", "name"), [("42[1,5]", "1"), ("42[1.5,5]", "1.5"), ("42[-3,5]", "-3"), ("42[0,5]", "0")]
+    )
     async def test_numbers_as_event_names(self, sio, autojump_clock, packet, name):
         seen = []
 
@@ -593,7 +599,10 @@ class TestAcknowledgements:
             ((1, "two", None), ['437[1,"two",null]']),
             ((None,), ["437[null]"]),
             (b"bytes", ['461-7[{"_placeholder":true,"num":0}]', b"bytes"]),
-            ((b"a", {"b": bytearray(b"b")}), ['462-7[{"_placeholder":true,"num":0},{"b":{"_placeholder":true,"num":1}}]', b"a", b"b"]),
+            (
+                (b"a", {"b": bytearray(b"b")}),
+                ['462-7[{"_placeholder":true,"num":0},{"b":{"_placeholder":true,"num":1}}]', b"a", b"b"],
+            ),
         ],
     )
     @pytest.mark.parametrize("concurrent", [False, True])
@@ -771,7 +780,9 @@ class TestErrors:
             assert client.get_waiting() == []
         assert not errors and not records_of(caplog)
 
-    @pytest.mark.parametrize("kind", ["middleware", "connection", "event", "concurrent", "disconnect", "error", "nursery"])
+    @pytest.mark.parametrize(
+        "kind", ["middleware", "connection", "event", "concurrent", "disconnect", "error", "nursery"]
+    )
     async def test_a_keyboard_interrupt_is_not_swallowed(self, autojump_clock, kind):
         sio = Server(CALM)
 
@@ -1115,7 +1126,17 @@ class TestDisconnect:
 
 
 class TestCancellationOfTheServer:
-    PHASES = ["open", "middleware", "connected", "connection", "event", "concurrent", "call", "full queue", "disconnect"]
+    PHASES = [
+        "open",
+        "middleware",
+        "connected",
+        "connection",
+        "event",
+        "concurrent",
+        "call",
+        "full queue",
+        "disconnect",
+    ]
 
     @pytest.mark.parametrize("phase", PHASES)
     async def test_nothing_is_left(self, autojump_clock, phase):

@@ -46,7 +46,9 @@ class RawClient:
         where = urlsplit(self.url)
         with trio.fail_after(PATIENCE):
             async with await trio.open_tcp_stream(where.hostname, where.port) as stream:
-                head = f"POST {self.path}/?{query} HTTP/1.1\r\nhost: {where.netloc}\r\ntransfer-encoding: chunked\r\n\r\n"
+                head = (
+                    f"POST {self.path}/?{query} HTTP/1.1\r\nhost: {where.netloc}\r\ntransfer-encoding: chunked\r\n\r\n"
+                )
                 await stream.send_all(head.encode() + b"1\r\n4\r\n")
                 yield stream
 

@@ -64,7 +64,10 @@ def test_open_packet():
         EnginePacket(PacketType.OPEN, "{}"),
         EnginePacket(PacketType.OPEN, "nonsense"),
         EnginePacket(PacketType.MESSAGE, b"{}"),
-        EnginePacket(PacketType.OPEN, json.dumps({"sid": 5, "upgrades": [], "pingInterval": 1, "pingTimeout": 1, "maxPayload": 1})),
+        EnginePacket(
+            PacketType.OPEN,
+            json.dumps({"sid": 5, "upgrades": [], "pingInterval": 1, "pingTimeout": 1, "maxPayload": 1}),
+        ),
     ],
 )
 def test_unreadable_open_packets(packet):

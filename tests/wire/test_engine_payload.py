@@ -12,7 +12,11 @@ from trio_socketio._wire.engine_payload import decode_payload, encode_payload
 
 
 def test_text_and_binary():
-    packets = [EnginePacket(PacketType.MESSAGE, "é"), EnginePacket(PacketType.PING), EnginePacket(PacketType.MESSAGE, b"\1")]
+    packets = [
+        EnginePacket(PacketType.MESSAGE, "é"),
+        EnginePacket(PacketType.PING),
+        EnginePacket(PacketType.MESSAGE, b"\1"),
+    ]
     body = encode_payload(packets)
     assert body == "4é\x1e2\x1ebAQ==".encode()
     assert decode_payload(body, max_packets=3) == packets

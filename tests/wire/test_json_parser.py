@@ -229,7 +229,24 @@ def test_round_trip(name, values, ack_id, namespace):
 
 
 fragments = st.sampled_from(
-    ['2["x"]', "5", "6", "1-", "52-", "/a", ",", "12", "[", "]", '"', '{"_placeholder":true,"num":0}', "\\u", "\x00", "é", "-"],
+    [
+        '2["x"]',
+        "5",
+        "6",
+        "1-",
+        "52-",
+        "/a",
+        ",",
+        "12",
+        "[",
+        "]",
+        '"',
+        '{"_placeholder":true,"num":0}',
+        "\\u",
+        "\x00",
+        "é",
+        "-",
+    ],
 )
 anything = st.one_of(st.text(max_size=60), st.lists(fragments, max_size=8).map("".join), st.binary(max_size=20))
 

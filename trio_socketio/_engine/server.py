@@ -142,7 +142,9 @@ class EngineServer:
         sessions = list(self._sessions.values())
         for session in sessions:
             transport = session.transport
-            if transport is not None and transport.name == "polling" and not transport.writable and not session.outbox:
+            # Between two polls, and with nothing to be told: the next one gets 400, and the client comes back.
+            absent = transport is None or (transport.name == "polling" and not transport.writable)
+            if absent and not session.outbox:
                 session.close(CloseReason.SERVER_SHUTTING_DOWN)
             else:
                 session.close_gracefully(CloseReason.SERVER_SHUTTING_DOWN)

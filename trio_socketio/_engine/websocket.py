@@ -128,7 +128,8 @@ async def probe(session: Session, stream: MessageStream) -> bool:
         session.probe_scope = None
         if not upgraded:
             session.upgrade = Upgrade.NONE
-    return upgraded and session.state is SessionState.OPEN
+    # A session that is closing changes too: its client has paused its polling, and can be told on the WebSocket only.
+    return upgraded and session.state is not SessionState.CLOSED
 
 
 async def _negotiate(session: Session, stream: MessageStream) -> bool:

@@ -73,9 +73,10 @@ async def serve(
                 _logger.info("serving on %s", ", ".join(serving.urls))
                 task_status.started(serving)
                 await stop.wait()
-                host.stop_accepting()
+                # While it drains it still accepts: long-polling clients may need a connection to be told. New ones get 503.
                 with trio.move_on_after(drain_timeout):
                     await server.drain()
+                host.stop_accepting()
                 host.close()
                 # What is left is the signals' task; the host ends by itself.
                 await host.ended.wait()

@@ -10,6 +10,7 @@ import trio
 from trio_socketio._serve.serve import serve
 from trio_socketio._serve.serving import Serving
 from trio_socketio._server.server import Server
+from trio_socketio._util import plain_exceptions
 from trio_socketio.cli.chat import Chat
 from trio_socketio.cli.client_bundle import CDN_INTEGRITY, CDN_URL, BundleUnavailable, find_bundles
 from trio_socketio.cli.page_app import PageApp
@@ -36,6 +37,11 @@ async def run_demo(
     sio = Server(client_files=client_files)
     Chat(sio)
     page = PageApp(CDN_URL, CDN_INTEGRITY) if client_files is None else PageApp("/socket.io/socket.io.min.js")
+    with plain_exceptions():
+        await _serve(host, port, sio, page, task_status)
+
+
+async def _serve(host: str, port: int, sio: Server, page: PageApp, task_status: trio.TaskStatus[Serving]) -> None:
     alone = task_status is trio.TASK_STATUS_IGNORED
     async with trio.open_nursery() as nursery:
 

@@ -1,0 +1,338 @@
+"""``serve``: where it listens, how it stops, and what it survives."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import httpx
+import pytest
+import trio
+from hypercorn.config import Config
+
+from tests.support.raw_client import PATIENCE, raw_client
+from trio_socketio import ASGIApp, CloseReason, Limits, Server, serve
+from trio_socketio._serve import hypercorn as hypercorn_module
+from trio_socketio._serve.hypercorn import GuardedTCPServer, HypercornHost
+
+
+@pytest.fixture
+def sio():
+    server = Server()
+
+    @server.on("echo")
+    async def echo(socket, *args):
+        return args
+
+    return server
+
+
+async def answers(url: str) -> None:
+    async with raw_client(url) as client, client.session() as websocket:
+        await websocket.send("40", '421["echo",1]')
+        await websocket.receive()
+        assert await websocket.receive() == "431[1]"
+
+
+async def test_urls_and_ports(sio, nursery):
+    serving = await nursery.start(serve, sio, ["127.0.0.1:0", "127.0.0.1:0"])
+    assert len(serving.urls) == 2
+    assert serving.urls[0].endswith(f":{serving.port}")
+    for url in serving.urls:
+        await answers(url)
+    await serving.aclose()
+    with pytest.raises(OSError, match="attempts to connect"):
+        await trio.open_tcp_stream("127.0.0.1", serving.port)
+
+
+async def test_unix_socket(sio, nursery, tmp_path):
+    serving = await nursery.start(serve, sio, f"unix:{tmp_path}/sock")
+    assert serving.urls[0].endswith("/sock")
+    with pytest.raises(ValueError, match="no port"):
+        serving.port  # noqa: B018
+    async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=f"{tmp_path}/sock"), trust_env=False) as http:
+        assert (await http.get("http://x/socket.io/?EIO=4&transport=polling")).status_code == 200
+    await serving.aclose()
+
+
+async def test_a_socket_that_is_open_already(sio, nursery):
+    listening = socket.create_server(("127.0.0.1", 0))
+    serving = await nursery.start(serve, sio, f"fd://{listening.detach()}")
+    await answers(serving.urls[0])
+    await serving.aclose()
+
+
+# hypercorn lets go of the socket that it could not bind without closing it.
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
+async def test_an_address_that_is_taken(sio):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        await serve(sio, f"127.0.0.1:{taken.getsockname()[1]}")
+    gc.collect()
+
+
+async def test_a_server_that_is_run_already(sio):
+    async with sio.running():
+        with pytest.raises(RuntimeError, match="running already"):
+            await serve(sio, "127.0.0.1:0")
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (tmp_path / "cert.pem").write_bytes(made.public_bytes(pem))
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "key.pem").write_bytes(private)
+    return tmp_path
+
+
+async def test_tls(sio, nursery, certificate):
+    config = Config()
+    config.bind = ["127.0.0.1:0"]
+    config.certfile, config.keyfile = str(certificate / "cert.pem"), str(certificate / "key.pem")
+    serving = await nursery.start(partial(serve, sio, config=config))
+    assert serving.urls[0].startswith("https://")
+    context = ssl.create_default_context(cafile=str(certificate / "cert.pem"))
+    address = f"https://localhost:{serving.port}/socket.io/?EIO=4&transport=polling"
+    async with httpx.AsyncClient(verify=context, trust_env=False) as http:
+        response = await http.get(address, headers={"origin": f"https://localhost:{serving.port}"})
+        assert response.status_code == 200
+        assert (await http.get(address, headers={"origin": f"http://localhost:{serving.port}"})).status_code == 403
+    async with httpx.AsyncClient(trust_env=False) as http:
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            await http.get(address)
+    await serving.aclose()
+
+
+class TestOtherApplication:
+    async def test_its_lifespan_runs_inside(self, sio, nursery):
+        happened = []
+
+        async def app(scope, receive, send):
+            if scope["type"] == "lifespan":
+                assert (await receive())["type"] == "lifespan.startup"
+                happened.append(("startup", sio.engine.is_running))
+                await send({"type": "lifespan.startup.complete"})
+                assert (await receive())["type"] == "lifespan.shutdown"
+                happened.append(("shutdown", sio.engine.is_running))
+                await send({"type": "lifespan.shutdown.complete"})
+            else:
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                await send({"type": "http.response.body", "body": scope["path"].encode()})
+
+        serving = await nursery.start(partial(serve, sio, "127.0.0.1:0", app=app))
+        async with httpx.AsyncClient(trust_env=False) as http:
+            assert (await http.get(f"{serving.urls[0]}/other")).text == "/other"
+        await answers(serving.urls[0])
+        await serving.aclose()
+        assert happened == [("startup", True), ("shutdown", True)]
+
+    async def test_one_that_does_not_start(self, sio):
+        async def app(scope, receive, send):
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+        with pytest.raises(Exception, match="no database"):
+            await serve(sio, "127.0.0.1:0", app=app)
+
+
+class TestStopping:
+    async def test_drain(self, sio, nursery):
+        reasons = []
+
+        @sio.on_disconnect
+        async def gone(socket, reason):
+            reasons.append(str(reason))
+
+        serving = await nursery.start(serve, sio, "127.0.0.1:0")
+        async with raw_client(serving.urls[0]) as client, client.session() as websocket:
+            query = await client.open_polling()
+            await websocket.send("40")
+            await websocket.receive()
+            held = []
+
+            async def hold():
+                held.append((await client.get(query)).text)
+
+            async with trio.open_nursery() as polls:
+                polls.start_soon(hold)
+                while not any(
+                    s.transport.name == "polling" and s.transport.writable for s in sio.engine.sessions.values()
+                ):
+                    await trio.sleep(0.001)
+                await sio.emit("before the end")
+                began = trio.current_time()
+                await serving.aclose()
+            assert await websocket.receive() == '42["before the end"]'
+            assert await websocket.closed() == 1000
+            assert held == ["1"]
+            assert trio.current_time() - began < 3
+        assert reasons == ["server shutting down"]
+
+    async def test_new_clients_get_503_meanwhile(self, sio, nursery):
+        serving = await nursery.start(partial(serve, sio, "127.0.0.1:0", drain_timeout=0.3))
+        async with raw_client(serving.urls[0]) as client:
+            query = await client.open_polling()
+            await client.post(query, "40")
+            nursery.start_soon(serving.aclose)
+            while (response := await client.get("EIO=4&transport=polling")).status_code == 200:
+                pass
+            assert response.status_code == 503
+            assert response.headers["retry-after"] == "1"
+            # The one that was here is told, on whichever connection it comes.
+            assert (await client.get(query)).text.endswith("\x1e1")
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    async def test_signals(self, number):
+        script = (
+            "import trio; from trio_socketio import Server, serve; import functools\n"
+            "sio = Server()\n"
+            "@sio.on_connection\n"
+            "async def stay(socket):\n"
+            "    try: await trio.sleep_forever()\n"
+            "    finally: print('cancelled', socket.disconnect_reason, flush=True)\n"
+            "class Status:\n"
+            "    def started(self, serving): print(serving.port, flush=True)\n"
+            "trio.run(functools.partial(serve, sio, '127.0.0.1:0', signals=True, task_status=Status()))\n"
+            "print('returned')\n"
+        )
+        process = await trio.lowlevel.open_process([sys.executable, "-c", script], stdout=subprocess.PIPE)
+        with trio.fail_after(20):
+            port = int(await process.stdout.receive_some())
+            async with raw_client(f"http://127.0.0.1:{port}") as client, client.session() as websocket:
+                await websocket.send("40")
+                await websocket.receive()
+                process.send_signal(number)
+                await websocket.closed()
+            printed = b""
+            async for data in process.stdout:
+                printed += data
+            assert await process.wait() == 0
+        assert printed.lstrip() == b"cancelled server shutting down\nreturned\n"
+        await process.stdout.aclose()
+
+    async def test_a_second_signal_ends_it_at_once(self):
+        script = (
+            "import trio; from trio_socketio import Server, serve; import functools, logging\n"
+            "class Status:\n"
+            "    def started(self, serving): print(serving.port, flush=True)\n"
+            "trio.run(functools.partial(serve, Server(), '127.0.0.1:0', drain_timeout=60, signals=True, task_status=Status()))\n"
+        )
+        process = await trio.lowlevel.open_process([sys.executable, "-c", script], stdout=subprocess.PIPE)
+        with trio.fail_after(20):
+            port = int(await process.stdout.receive_some())
+            async with raw_client(f"http://127.0.0.1:{port}") as client:
+                query = await client.open_polling()
+                await client.post(query, "40")
+                process.send_signal(signal.SIGTERM)
+                # It drains: what waits for the poller has not been fetched.
+                while (await client.get("EIO=4&transport=polling")).status_code == 200:
+                    pass
+                process.send_signal(signal.SIGTERM)
+                assert await process.wait() == 0
+        await process.stdout.aclose()
+
+
+class TestHostility:
+    @pytest.mark.parametrize(
+        "head",
+        [
+            b"GET /other HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: \xff\r\n\r\n",
+            b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Extensions: "
+            b"permessage-deflate; server_max_window_bits=abc\r\n\r\n",
+            b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nContent-Length: 4\r\n\r\ntest",
+        ],
+    )
+    async def test_requests_that_end_a_stock_process(self, sio, nursery, head):
+        serving = await nursery.start(serve, sio, "127.0.0.1:0")
+        with trio.fail_after(PATIENCE):
+            async with await trio.open_tcp_stream("127.0.0.1", serving.port) as stream:
+                await stream.send_all(head)
+                with trio.move_on_after(0.5):
+                    await stream.receive_some()
+        await answers(serving.urls[0])
+        await serving.aclose()
+
+    async def test_a_client_that_stops_reading_is_dropped(self, nursery):
+        sio = Server(limits=Limits(write_deadline=0.3, send_queue_bytes=2**23, send_queue_packets=10_000))
+        reasons = []
+
+        @sio.on_disconnect
+        async def gone(socket, reason):
+            reasons.append(str(reason))
+
+        serving = await nursery.start(serve, sio, "127.0.0.1:0")
+        with trio.fail_after(PATIENCE):
+            async with raw_client(serving.urls[0]) as client, client.session() as websocket:
+                await websocket.send("40")
+                await websocket.receive()
+                websocket.connection._reader_task = None
+                (socket,) = sio.sockets.values()
+                blob = b"x" * 500_000
+                while not reasons:
+                    # trio-websocket's queue of one message is full at once: it reads no more.
+                    try:
+                        socket.emit_nowait("blob", blob)
+                    except (trio.WouldBlock, trio.BrokenResourceError):
+                        pass
+                    await trio.sleep(0.01)
+        assert reasons in ([CloseReason.SLOW_CONSUMER], [CloseReason.TRANSPORT_CLOSE])
+        await serving.aclose()
+
+    async def test_nothing_is_kept_after_a_message_that_is_too_large(self, sio, nursery):
+        config = Config()
+        config.bind = ["127.0.0.1:0"]
+        config.websocket_max_message_size = 1000
+        serving = await nursery.start(partial(serve, sio, config=config))
+        async with raw_client(serving.urls[0]) as client, client.session() as websocket:
+            await websocket.send("4" + "x" * 2000)
+            assert await websocket.closed() == 1009
+        with trio.fail_after(PATIENCE):
+            while sio.engine.sessions:
+                await trio.sleep(0.01)
+        await serving.aclose()
+
+
+class TestHypercornsInside:
+    """What is used of hypercorn's inside is where it was."""
+
+    def test_names(self):
+        assert {"run", "protocol_send"} <= set(vars(hypercorn_module.TCPServer))
+        assert {"handle_lifespan", "wait_for_startup", "wait_for_shutdown"} <= set(vars(hypercorn_module.Lifespan))
+        server = GuardedTCPServer(None, Config(), None, None, None, write_deadline=1)
+        assert {"send_lock", "stream", "app", "config", "context", "state"} <= set(vars(server))
+        assert {"terminated"} <= set(vars(hypercorn_module.WorkerContext(None)))
+
+    async def test_a_host_that_never_runs_lets_its_sockets_go(self, sio):
+        config = Config()
+        config.bind = ["127.0.0.1:0"]
+        host = HypercornHost(ASGIApp(sio), config, 1)
+        assert host.urls[0].startswith("http://127.0.0.1:")
+        host.release()
+        assert host.sockets.insecure_sockets[0].fileno() == -1
