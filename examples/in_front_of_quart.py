@@ -5,6 +5,11 @@ The host's lifespan runs the server, and Quart's lifespan inside it.
 
 from __future__ import annotations
 
+import signal
+
+import hypercorn.trio
+import trio
+from hypercorn.config import Config
 from quart_trio import QuartTrio
 
 from trio_socketio import ASGIApp, Server, Socket
@@ -26,3 +31,16 @@ async def home() -> dict[str, int]:
 
 
 app = ASGIApp(sio, quart)
+
+
+async def main(bind: str = "127.0.0.1:8000") -> None:
+    """Do what the command does: serve until a signal comes."""
+    config = Config()
+    config.bind = [bind]
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        # hypercorn has types of its own for applications and triggers
+        await hypercorn.trio.serve(app, config, shutdown_trigger=signals.__anext__)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    trio.run(main)

@@ -5,10 +5,14 @@ An application that is mounted gets no lifespan: so the outer one runs the serve
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import hypercorn.trio
+import trio
 from fastapi import FastAPI
+from hypercorn.config import Config
 
 from trio_socketio import ASGIApp, Server, Socket
 
@@ -36,3 +40,16 @@ app.mount("/socket.io", ASGIApp(sio))
 async def home() -> dict[str, int]:
     """Answer with the number of sockets."""
     return {"sockets": len(sio.sockets)}
+
+
+async def main(bind: str = "127.0.0.1:8000") -> None:
+    """Do what the command does: serve until a signal comes."""
+    config = Config()
+    config.bind = [bind]
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        # hypercorn has types of its own for applications and triggers
+        await hypercorn.trio.serve(app, config, shutdown_trigger=signals.__anext__)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    trio.run(main)

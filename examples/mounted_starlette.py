@@ -5,9 +5,13 @@ An application that is mounted gets no lifespan: so the outer one runs the serve
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import hypercorn.trio
+import trio
+from hypercorn.config import Config
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -37,3 +41,16 @@ async def home(request: Request) -> PlainTextResponse:
 
 
 app = Starlette(routes=[Route("/", home), Mount("/socket.io", ASGIApp(sio))], lifespan=lifespan)
+
+
+async def main(bind: str = "127.0.0.1:8000") -> None:
+    """Do what the command does: serve until a signal comes."""
+    config = Config()
+    config.bind = [bind]
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        # hypercorn has types of its own for applications and triggers
+        await hypercorn.trio.serve(app, config, shutdown_trigger=signals.__anext__)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    trio.run(main)

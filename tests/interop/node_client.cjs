@@ -20,11 +20,12 @@ const commands = {
     socket.on("connect", () => tell("connect", socket.id, socket.io.engine.transport.name));
     socket.on("disconnect", (reason) => tell("disconnect", reason));
     socket.on("connect_error", (error) => tell("connect_error", error.message, error.data ?? null));
+    socket.io.on("ping", () => tell("ping"));
     socket.io.on("open", () => socket.io.engine.once("upgrade", (transport) => tell("upgrade", transport.name)));
     socket.onAny((event, ...args) => {
       const ack = typeof args.at(-1) === "function" ? args.pop() : null;
       say({ id, event, args });
-      if (ack) ack(...args);
+      if (ack && event !== "unanswered") ack(...args);
     });
   },
   emit({ id, args }) { sockets.get(id).emit(...args); },
@@ -32,6 +33,7 @@ const commands = {
   call({ id, args, number }) {
     sockets.get(id).timeout(5000).emit(...args, (error, ...answer) => say({ id, answer, number, error: error && error.message }));
   },
+  connect({ id }) { sockets.get(id).connect(); },
   close({ id }) { sockets.get(id).disconnect(); },
   cut({ id }) { sockets.get(id).io.engine.close(); },
 };

@@ -122,7 +122,7 @@ async def test_tls(sio, nursery, certificate):
         assert response.status_code == 200
         assert (await http.get(address, headers={"origin": f"http://localhost:{serving.port}"})).status_code == 403
     async with httpx.AsyncClient(trust_env=False) as http:
-        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        with pytest.raises(httpx.ConnectError):
             await http.get(address)
     await serving.aclose()
 

@@ -113,6 +113,15 @@ class TestWhatItKnows:
             socket.emit_nowait("x")
             assert [await client.get(), await client.get()] == ["3probe", '42["x"]']
 
+    async def test_its_nursery_is_open_while_it_is_connected(self, sio, autojump_clock):
+        async with connect(sio, "40") as client:
+            socket = socket_of(sio)
+            socket.nursery.start_soon(socket.emit, "from a task")
+            assert await client.get() == '42["from a task"]'
+            await client.put("41")
+            with pytest.raises(RuntimeError, match="not in a middleware, not after the disconnect"):
+                socket.nursery  # noqa: B018
+
     async def test_it_takes_no_other_attributes(self, sio, autojump_clock):
         async with connect(sio, "40"):
             with pytest.raises(AttributeError):
@@ -301,6 +310,7 @@ class TestEmit:
                         await socket.emit("x")
                     ended.append(trio.current_time())
 
+                await settle()
                 await client.put("41")
                 assert not socket.connected
                 await trio.sleep(5)
@@ -373,7 +383,7 @@ class TestVolatile:
             assert client.get_waiting() == ['42["kept"]', '42["sent"]']
 
     async def test_on_long_polling_it_needs_a_held_get(self, sio, autojump_clock):
-        query, _ = await open_polling(sio.engine)
+        query, session = await open_polling(sio.engine)
         await post(sio.engine, query, b"40")
         await poll(sio.engine, query)
         socket = socket_of(sio)
@@ -386,6 +396,8 @@ class TestVolatile:
 
             await settle()
             await socket.volatile.emit("sent")
+        await post(sio.engine, query, b"1")
+        assert session.closed.is_set()
 
     async def test_in_a_middleware_there_is_nobody_yet(self, sio, autojump_clock):
         @sio.middleware

@@ -501,7 +501,8 @@ class TestEvents:
                 ended.append(socket.disconnect_reason)
 
         async with connect(sio, "40") as client:
-            await client.put('42["x"]', '42["x"]', "41")
+            await client.put('42["x"]', '42["x"]')
+            await client.put("41")
             assert ended == ["client namespace disconnect"] * 2
 
     @pytest.mark.parametrize("concurrent", [False, True])
@@ -775,7 +776,8 @@ class TestErrors:
             socket.emit_nowait("to nobody")
 
         async with connect(sio, "40") as client:
-            await client.put('421["x"]', "41")
+            await client.put('421["x"]')
+            await client.put("41")
             await trio.sleep(2)
             assert client.get_waiting() == []
         assert not errors and not records_of(caplog)
@@ -814,10 +816,26 @@ class TestErrors:
         with pytest.RaisesGroup(KeyboardInterrupt, flatten_subgroups=True, allow_unwrapped=True):
             async with sio.running(), connect(sio) as client:
                 await client.put("40")
-                await client.put('42["x"]', "41")
-                await trio.sleep_forever()
+                await client.put("41" if kind == "disconnect" else '42["x"]')
+                await trio.sleep(100)
         assert not sio.engine.sessions
         assert not sio.sockets
+
+
+class TestRooms:
+    async def test_a_socket_may_not_enter_the_room_of_another_one(self, sio, autojump_clock):
+        tried = []
+
+        @sio.on("x")
+        async def x(socket, room):
+            with pytest.raises(ValueError, match="id of another socket"):
+                socket.join(room)
+            tried.append(socket.rooms == {socket.id})
+
+        async with connect(sio, "40") as client, connect(sio) as other:
+            other_id = await other.join()
+            await client.put(f'42["x","{other_id}"]')
+        assert tried == [True]
 
 
 class TestNursery:
@@ -884,25 +902,6 @@ class TestNursery:
             await sio.emit("x")
             assert await other.get() == '42["x"]'
         assert len(records_of(caplog)) == 1
-
-    async def test_its_disconnect_reason_is_set_when_the_tasks_of_a_failing_socket_end(self, sio, autojump_clock):
-        # "In its finally the rooms are still readable and disconnect_reason is set" - whatever ended it.
-        seen = []
-
-        async def fail():
-            raise ValueError("task")
-
-        @sio.on_connection
-        async def member(socket):
-            socket.nursery.start_soon(fail)
-            try:
-                await trio.sleep_forever()
-            finally:
-                seen.append((socket.disconnect_reason, socket.connected))
-
-        async with connect(sio, "40"):
-            await settle()
-        assert seen == [("server namespace disconnect", False)]
 
     async def test_there_is_none_outside(self, sio, autojump_clock):
         tried = []
@@ -1189,3 +1188,58 @@ class TestCancellationOfTheServer:
 
         async with sio.running(), connect(sio) as client:
             assert sio.engine.is_running, "it can be run again"
+
+    @pytest.mark.parametrize("start", range(0, 60, 10))
+    async def test_at_any_moment(self, autojump_clock, caplog, start):
+        """The same story, cut off after each number of steps."""
+        for steps in range(start, start + 10):
+            sio = Server(CALM, limits=Limits(max_concurrent_handlers=2, event_queue=2))
+            open_things = 0
+            reasons = reasons_of(sio)
+
+            async def hold(socket, *args):
+                nonlocal open_things
+                open_things += 1
+                try:
+                    socket.join("room")
+                    await socket.emit("hello", b"blob")
+                    await socket.broadcast.emit("others")
+                    await socket.call("question")
+                finally:
+                    open_things -= 1
+                    sio.to("room").emit_nowait("left")
+
+            async def brief(socket):
+                await trio.sleep(0)
+                socket.join("early")
+
+            sio.middleware(brief)
+            sio.on_connection(hold)
+            sio.on("x")(hold)
+            sio.on("y", concurrent=True)(hold)
+
+            async def talk():
+                async with connect(sio) as client:
+                    client.put_nowait("40")
+                    assert (await client.get()).startswith("40")
+                    client.put_nowait('421["x"]', *['422["y"]'] * 3, '451-["x",{"_placeholder":true,"num":0}]', b"a")
+                    for number in range(3):
+                        client.put_nowait(f"43{number}[]")
+                        await trio.lowlevel.checkpoint()
+                    client.put_nowait("41")
+                    await trio.sleep_forever()
+
+            with trio.CancelScope() as scope:
+                async with sio.running(), trio.open_nursery() as nursery:
+                    nursery.start_soon(talk)
+                    nursery.start_soon(talk)
+                    for _ in range(steps):
+                        await trio.lowlevel.checkpoint()
+                    sessions = list(sio.engine.sessions.values())
+                    scope.cancel()
+            assert open_things == 0
+            assert not sio.sockets and not sio.engine.sessions
+            assert all(session.closed.is_set() and not session.outbox for session in sessions)
+            rooms = sio._members["/"].adapter._rooms
+            assert not rooms._members and not rooms._rooms
+            assert set(reasons) <= {"server shutting down", "transport close", "client namespace disconnect"}

@@ -53,8 +53,7 @@ class Outbox:
         """Take all that waits, and wake those who wait for room."""
         packets, self._packets = self._packets, []
         self._bytes = 0
-        if self._waiting:
-            self._waiting.unpark_all()
+        self.wake_waiting()
         return packets
 
     def put_back(self, packets: list[EnginePacket]) -> None:
@@ -65,6 +64,11 @@ class Outbox:
     def clear(self) -> None:
         """Drop all, and wake those who wait for room."""
         self.take()
+
+    def wake_waiting(self) -> None:
+        """Wake those who wait for room."""
+        if self._waiting:
+            self._waiting.unpark_all()
 
     async def wait(self) -> None:
         """Wait until something was taken."""

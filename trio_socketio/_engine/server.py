@@ -138,6 +138,7 @@ class EngineServer:
 
         Cancelling this stops the waiting; sessions that are still there then end with ``running``.
         """
+        await trio.lowlevel.checkpoint()
         self._draining = True
         sessions = list(self._sessions.values())
         for session in sessions:

@@ -144,15 +144,16 @@ class Session:
     async def run(self, handler: Handler) -> None:
         """Live until closed; the session task."""
         self._handler = handler
-        try:
-            async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as nursery:
+            try:
                 handler.start(nursery)
                 self._heartbeat.start()
                 self.started.set()
                 await self.timers.run(self.closed)
-        finally:
-            # Only a cancelled server gets here with an open session.
-            self.close(CloseReason.SERVER_SHUTTING_DOWN)
+            finally:
+                # Only a cancelled server gets here with an open session. It is closed before its nursery is: what a
+                # transport brings from now on is dropped, and starts nothing.
+                self.close(CloseReason.SERVER_SHUTTING_DOWN)
 
     # Outbound: synchronous up to the outbox.
 
@@ -184,6 +185,10 @@ class Session:
     async def wait_room(self) -> None:
         """Wait until the outbox was emptied, or the session closed: then try again."""
         await self.outbox.wait()
+
+    def wake_waiting(self) -> None:
+        """Let those who wait for room look again: some of them may have nothing to wait for any more."""
+        self.outbox.wake_waiting()
 
     # Inbound: called by the task that reads the transport.
 

@@ -44,6 +44,7 @@ class Connection:
         self._decoder = parser.decoder(limits)
         self._workers: dict[str, SocketWorker] = {}
         self._left: set[str] = set()
+        """Namespaces that the client was told to leave: packets for them may be on their way."""
         self._nursery: trio.Nursery | None = None
         self._unfinished_bytes = 0
         self._trace = tracing(_logger)
@@ -65,9 +66,7 @@ class Connection:
         packet = self._decoder.feed(message)
         size = self._unfinished_bytes + len(message)
         if packet is None:
-            self._unfinished_bytes = size if self._decoder.unfinished else 0
-            if self._decoder.unfinished and isinstance(message, str):
-                self._close_after("attachments", self._limits.attachments_timeout, CloseReason.FORCED_CLOSE)
+            self._await_attachments(message, size)
             return
         if self._unfinished_bytes:
             self._unfinished_bytes = 0
@@ -78,6 +77,14 @@ class Connection:
             await self._receive_event(packet, size)
         else:
             self._receive_other(packet)
+
+    def _await_attachments(self, message: str | bytes, size: int) -> None:
+        unfinished = self._decoder.unfinished
+        self._unfinished_bytes = 0 if unfinished is None else size
+        if unfinished is not None and isinstance(message, str):
+            # Nothing is kept for who has not joined: its attachments would not be read.
+            self._worker_of(unfinished)
+            self._close_after("attachments", self._limits.attachments_timeout, CloseReason.FORCED_CLOSE)
 
     async def _receive_event(self, event: Event, size: int) -> None:
         worker = self._worker_of(event)
@@ -136,6 +143,8 @@ class Connection:
             socket_id = secrets.token_urlsafe(SOCKET_ID_BYTES)
             worker = self._workers[name] = SocketWorker(socket_id, members, self, auth, self._limits)
             self._left.discard(name)
+            deadline = trio.current_time() + self._limits.connect_timeout
+            self.session.timers.set(("join", name), deadline, worker.time_out)
             assert self._nursery is not None  # noqa: S101 - messages come only after the start
             self._nursery.start_soon(worker.run)
 
@@ -145,6 +154,8 @@ class Connection:
         """Queue a packet; a client that has no room for it is disconnected."""
         if self._trace:
             _logger.debug("sends %s", shortened(packet))
+        if isinstance(packet, Disconnect):
+            self._left.add(packet.namespace)
         try:
             self.session.send(encode_batch(self._parser, packet))
         except trio.WouldBlock:
@@ -152,16 +163,17 @@ class Connection:
         except Disconnected:
             pass
 
-    def joined(self) -> None:
+    def joined(self, worker: SocketWorker) -> None:
         """The client has joined a namespace: it may stay."""
         self.session.timers.clear("connect")
+        self.session.timers.clear(("join", worker.socket.namespace))
 
     def ended(self, worker: SocketWorker) -> None:
-        """Forget a socket, but not that it was there: packets for it may be on their way."""
+        """Forget a socket."""
         name = worker.socket.namespace
         if self._workers.get(name) is worker:
             del self._workers[name]
-            self._left.add(name)
+        self.session.timers.clear(("join", name))
 
     def disconnect_all(self) -> None:
         """End all sockets of the client, and close its session when they have been told."""

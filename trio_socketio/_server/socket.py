@@ -37,6 +37,11 @@ class Life(Protocol):
         ...
 
     @property
+    def reason(self) -> str | None:
+        """Why it ended, once it has."""
+        ...
+
+    @property
     def nursery(self) -> trio.Nursery | None:
         """The socket's nursery, while it is connected."""
 
@@ -61,7 +66,7 @@ class Socket(metaclass=NoPublicConstructor):
     cancelled when it disconnects, whoever wanted that.
     """
 
-    __slots__ = ("_adapter", "_life", "_limits", "_peer", "data", "disconnect_reason", "handshake", "id", "namespace")
+    __slots__ = ("_adapter", "_life", "_limits", "_peer", "data", "handshake", "id", "namespace")
 
     def __init__(
         self,
@@ -82,8 +87,6 @@ class Socket(metaclass=NoPublicConstructor):
         """The client's first request, and its ``auth``."""
         self.data: dict[str, Any] = {}
         """Whatever the application wants to keep with it."""
-        self.disconnect_reason: str | None = None
-        """Why it ended, once it has."""
         self._adapter = adapter
         self._peer = peer
         self._limits = limits
@@ -101,6 +104,11 @@ class Socket(metaclass=NoPublicConstructor):
     def connected(self) -> bool:
         """The client has joined and has not left."""
         return self._life.state is SocketState.CONNECTED
+
+    @property
+    def disconnect_reason(self) -> str | None:
+        """Why it ended, once it has: the text of a ``CloseReason``."""
+        return self._life.reason
 
     @property
     def transport(self) -> TransportName:

@@ -72,7 +72,7 @@ class Client(Protocol):
     def send(self, packet: SocketPacket) -> None:
         """Queue a packet that must not be lost: a client that has no room for it is disconnected."""
 
-    def joined(self) -> None:
+    def joined(self, worker: SocketWorker) -> None:
         """A namespace was joined."""
 
     def ended(self, worker: SocketWorker) -> None:
@@ -87,7 +87,8 @@ class SocketWorker:
     """Runs one socket."""
 
     def __init__(self, socket_id: str, home: Home, client: Client, auth: Any, limits: Limits) -> None:
-        self.state: SocketState = SocketState.JOINING
+        self._state = SocketState.JOINING
+        self._reason: str | None = None
         self.nursery: trio.Nursery | None = None
         self.queue: EventQueue = EventQueue(limits.event_queue, limits.event_queue_bytes)
         self.peer: Peer = Peer(home.name, client.session, home.parser, limits.max_pending_acks)
@@ -117,25 +118,39 @@ class SocketWorker:
         """Say whether the name is another socket's id."""
         return room != self.socket.id and self._home.is_socket_id(room)
 
+    @property
+    def state(self) -> SocketState:
+        """How far it is."""
+        return self._state
+
+    @property
+    def reason(self) -> str | None:
+        """Why it ended, once it has."""
+        return self._reason
+
     # The end, from whichever side: synchronous.
 
     def end(self, reason: CloseReason) -> None:
         """End the socket."""
-        if self.state is SocketState.ENDED:
+        if self._state is SocketState.ENDED:
             return
-        self.state = SocketState.ENDED
-        self.socket.disconnect_reason = str(reason)
+        self._state = SocketState.ENDED
+        self._reason = str(reason)
         self.peer.leave(str(reason))
         self.queue.close()
         self._home.leave(self)
         self._client.ended(self)
         self._scope.cancel()
 
+    def time_out(self) -> None:
+        """Refuse a client whose middlewares take too long."""
+        self._refuse("Connection timed out", None)
+
     def disconnect(self, *, close: bool = False, reason: CloseReason = CloseReason.SERVER_NAMESPACE_DISCONNECT) -> None:
         """End the socket by telling its client to leave."""
         if close:
             self._client.disconnect_all()
-        elif self.state is not SocketState.ENDED:
+        elif self._state is not SocketState.ENDED:
             self._client.send(Disconnect(self._home.name))
             self.end(reason)
 
@@ -149,9 +164,10 @@ class SocketWorker:
                 if await self._is_admitted():
                     was_connected = self._connect()
                     await self._serve()
-        except Exception as error:  # noqa: BLE001 - what the handlers' own nurseries left when they were cancelled
-            await self._report(error, "connection")
+            # Its nursery may also be cancelled by the application.
             self.disconnect()
+        except Exception as error:  # noqa: BLE001 - of tasks in socket.nursery, or left by a handler that was cancelled
+            await self._fail(error)
         finally:
             self.nursery = None
             self.end(CloseReason.SERVER_SHUTTING_DOWN)
@@ -163,30 +179,31 @@ class SocketWorker:
     async def _is_admitted(self) -> bool:
         for middleware in self._home.behaviour.middlewares:
             try:
-                await middleware(self.socket)
-            except ConnectionRefused as refusal:
-                self._refuse(refusal.message, refusal.data)
-                return False
+                try:
+                    await middleware(self.socket)
+                except ConnectionRefused as refusal:
+                    self._refuse(refusal.message, refusal.data)
+                    return False
             except Exception as error:  # noqa: BLE001 - the one place for errors of middlewares
                 await self._report(error, "middleware")
                 self._refuse("Internal server error", None)
                 return False
-        return self.state is SocketState.JOINING
+        return self._state is SocketState.JOINING
 
     def _refuse(self, message: str, data: object) -> None:
-        if self.state is SocketState.ENDED:
+        if self._state is SocketState.ENDED:
             return
         answer = {"message": message} if data is None else {"message": message, "data": data}
         self._client.send(ConnectError(self._home.name, answer))
         self.end(CloseReason.SERVER_NAMESPACE_DISCONNECT)
 
     def _connect(self) -> bool:
-        self.state = SocketState.CONNECTED
-        self.socket.join(self.socket.id)
+        self._state = SocketState.CONNECTED
+        self._home.adapter.add(self.socket.id, (self.socket.id,))
         self._home.enter(self)
         # Queued before any handler runs: the client learns that it is connected before anything else.
         self._client.send(Connect(self._home.name, {"sid": self.socket.id}))
-        self._client.joined()
+        self._client.joined(self)
         return True
 
     async def _serve(self) -> None:
@@ -204,8 +221,7 @@ class SocketWorker:
         try:
             await handler(self.socket)
         except Exception as error:  # noqa: BLE001 - the one place for errors of connection handlers
-            await self._report(error, "connection")
-            self.disconnect()
+            await self._fail(error)
 
     async def _dispatch(self, event: Event) -> None:
         name, *args = event.args
@@ -238,15 +254,21 @@ class SocketWorker:
                 await self.peer.answer(event.ack_id, list(answer))
         except Disconnected:
             # It left while it was being served; for another socket's Disconnected see below.
-            if self.state is not SocketState.ENDED:
+            if self._state is not SocketState.ENDED:
                 _logger.info("%s: the handler of %s met a client that is gone", self.socket.id, shortened(name))
         except Exception as error:  # noqa: BLE001 - the one place for errors of event handlers
             await self._report(error, name)
 
+    async def _fail(self, error: Exception) -> None:
+        # That the client has left is no error of whoever was just asking it something.
+        if self._state is not SocketState.ENDED or not _is_disconnected(error):
+            self.disconnect()
+            await self._report(error, "connection")
+
     async def _say_goodbye(self) -> None:
         for handler in self._home.behaviour.disconnect:
             try:
-                await handler(self.socket, self.socket.disconnect_reason or "")
+                await handler(self.socket, self._reason or "")
             except Exception as error:  # noqa: BLE001 - the one place for errors of disconnect handlers
                 await self._report(error, "disconnect")
 
@@ -257,3 +279,9 @@ class SocketWorker:
                 await handler(self.socket, error, event)
             except Exception:
                 _logger.exception("%s: error in on_error", self.socket.id)
+
+
+def _is_disconnected(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_disconnected, error.exceptions))
+    return isinstance(error, Disconnected)

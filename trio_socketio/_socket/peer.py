@@ -32,6 +32,9 @@ class Link(Protocol):
     async def wait_room(self) -> None:
         """Wait until ``send`` may work again."""
 
+    def wake_waiting(self) -> None:
+        """Let those who wait for room look again."""
+
 
 @final
 class Peer:
@@ -59,6 +62,7 @@ class Peer:
         """The peer is gone: fail all that waits for it."""
         self.gone = reason
         self.acks.fail_all(reason)
+        self._link.wake_waiting()
 
     def emit_nowait(self, event: str, args: Sequence[Any]) -> None:
         """Queue an event; see ``Socket.emit_nowait``."""

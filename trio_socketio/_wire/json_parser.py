@@ -94,9 +94,9 @@ class JSONDecoder:
         self._size = 0
 
     @property
-    def unfinished(self) -> bool:
-        """A packet has begun and its attachments are not all there."""
-        return self._waiting is not None
+    def unfinished(self) -> Event | Ack | None:
+        """The packet that has begun and whose attachments are not all there."""
+        return self._waiting
 
     def feed(self, message: str | bytes) -> SocketPacket | None:
         """Take one Engine.IO message; see ``Decoder``."""

@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import Protocol
 
 from trio_socketio._limits import Limits
-from trio_socketio._wire.socket_packet import SocketPacket
+from trio_socketio._wire.socket_packet import Ack, Event, SocketPacket
 
 
 class Decoder(Protocol):
     """Turns the messages of one connection into packets."""
 
     @property
-    def unfinished(self) -> bool:
-        """A packet has begun and its attachments are not all there."""
+    def unfinished(self) -> Event | Ack | None:
+        """The packet that has begun and whose attachments are not all there."""
         ...
 
     def feed(self, message: str | bytes) -> SocketPacket | None:

@@ -15,6 +15,7 @@ Whatever a client sends is checked before it is used; what doesn't fit is answer
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from itertools import count
 from typing import Any, TypeAlias
 
@@ -37,9 +38,9 @@ class Chat:
     """Registers its handlers on a server."""
 
     def __init__(self, sio: Server) -> None:
-        self.sio = sio
+        self.sio: Server = sio
         self.history: dict[str, deque[Answer]] = {}
-        self.ids = count(1)
+        self.ids: Iterator[int] = count(1)
         sio.on_connection(self.stay)
         for handler in (self.enter, self.leave, self.say, self.picture, self.typing, self.rename, self.clock):
             sio.on(handler.__name__)(handler)
@@ -137,6 +138,4 @@ def chat_rooms(socket: Socket) -> list[str]:
 
 
 if __name__ == "__main__":
-    server = Server()
-    Chat(server)
-    trio.run(serve, server, "127.0.0.1:8000")
+    trio.run(serve, Chat(Server()).sio, "127.0.0.1:8000")

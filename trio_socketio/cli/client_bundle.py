@@ -72,10 +72,11 @@ async def _fill(folder: Path) -> None:
 
 async def _pack(npm: str, scratch: Path) -> Path:
     command = [npm, "pack", f"socket.io-client@{VERSION}", "--pack-destination", str(scratch)]
-    with trio.move_on_after(SECONDS) as patience:
-        done = await trio.run_process(command, check=False, capture_stdout=True, capture_stderr=True, cwd=scratch)
-    if patience.cancelled_caught:
-        raise BundleUnavailable(f"npm pack took more than {SECONDS:.0f} seconds")
+    try:
+        with trio.fail_after(SECONDS):
+            done = await trio.run_process(command, check=False, capture_stdout=True, capture_stderr=True, cwd=scratch)
+    except trio.TooSlowError as error:
+        raise BundleUnavailable(f"npm pack took more than {SECONDS:.0f} seconds") from error
     archives = list(scratch.glob("*.tgz"))
     if done.returncode != 0 or len(archives) != 1:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
