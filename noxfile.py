@@ -22,8 +22,11 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("codespell")
-    # ASYNC9xx asks every async function to be a checkpoint: here that is promised of the public ones, and tested.
-    session.run("flake8-async", "--enable=ASYNC1,ASYNC2,ASYNC3", "trio_socketio")
+    # Without its optional rules: ASYNC9xx asks every async function to be a checkpoint, which here is promised of the
+    # public ones, and tested. ASYNC114 and 128 don't see a task_status that is handed on; ASYNC123 is what
+    # plain_exceptions is for.
+    files = session.run("git", "ls-files", "trio_socketio/*.py", external=True, silent=True) or ""
+    session.run("flake8-async", "--disable=ASYNC114,ASYNC123,ASYNC128,ASYNC9", *files.split())
 
 
 @nox.session

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import json
+import os
 import re
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -30,7 +33,12 @@ def example(request, monkeypatch):
     sys.modules.pop(name, None)
 
 
+TESTED = {"chat"}
+"""Names of examples; the chat is the demo's server, and has its tests with it."""
+
+
 def examples(*names: str):
+    TESTED.update(names)
     return pytest.mark.parametrize("example", names, indirect=True)
 
 
@@ -132,18 +140,75 @@ async def test_under_stock_hypercorn(example):
         await greets_beside_its_own_page(url)
 
 
-async def test_as_a_program():
-    process = await trio.lowlevel.open_process([sys.executable, str(EXAMPLES / "echo.py")], stderr=subprocess.PIPE)
+@examples("tutorial_answer")
+async def test_tutorial_answer(example):
+    async with by_serve(example.sio) as url, raw_client(url) as client, client.session() as websocket:
+        await join(websocket)
+        await websocket.send('421["say","hello"]')
+        assert await websocket.receive() == '431["you said hello"]'
+
+
+@examples("tutorial_rooms")
+async def test_tutorial_rooms(example):
+    async with by_serve(example.sio) as url, raw_client(url) as client:
+        async with client.session() as ada, client.session() as bob:
+            await join(ada)
+            await join(bob)
+            await bob.send('421["enter","lobby"]')
+            assert await bob.receive() == "431[]"
+            await ada.send('422["say","lobby","hello"]')
+            assert await ada.receive() == '432["you are not in that room"]'
+            await ada.send('42["enter","lobby"]', '423["say","lobby","hello"]')
+            assert await ada.receive() == '433["delivered"]'
+            assert await bob.receive() == '42["said","hello"]'
+
+
+@examples("tutorial_presence")
+async def test_tutorial_presence(example):
+    async with by_serve(example.sio) as url, raw_client(url) as client, client.session() as ada:
+        await join(ada, '40{"name":"Ada"}')
+        async with client.session() as bob:
+            await join(bob)
+            assert await ada.receive() == '42["joined","somebody"]'
+            await bob.send("41")
+            assert await ada.receive() == '42["left","somebody","client namespace disconnect"]'
+
+
+@examples("tutorial_ask")
+async def test_tutorial_ask(example):
+    async with by_serve(example.sio) as url, raw_client(url) as client, client.session() as websocket:
+        await websocket.send("40")
+        assert await websocket.receive() == '44{"message":"bad token","data":{"code":401}}'
+        await websocket.send('40{"token":"s3cret"}')
+        sid = json.loads((await websocket.receive())[2:])["sid"]
+        assert await websocket.receive() == '420["which colour?"]'
+        await websocket.send('430["green"]')
+        assert await websocket.receive() == f'42["colour","{sid}","green"]'
+
+
+@pytest.mark.parametrize("name", ["echo", "standalone", "with_quart", "mounted_starlette", "in_front_of_quart"])
+async def test_as_a_program(name):
+    command = [sys.executable, str(EXAMPLES / f"{name}.py")]
+    env = {**os.environ, "DEBUG": "trio_socketio:serve", "PYTHONUNBUFFERED": "1"}
+    run = partial(trio.run_process, command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    printed = b""
     with trio.fail_after(20):
-        while True:
-            try:
-                stream = await trio.open_tcp_stream("127.0.0.1", 8000)
-            except OSError:
-                assert process.poll() is None
-                await trio.sleep(0.02)
-            else:
-                await stream.aclose()
-                break
-        process.send_signal(signal.SIGTERM)
-        assert await process.wait() == 0
-    await process.stderr.aclose()
+        async with trio.open_nursery() as nursery:
+            process = await nursery.start(run)
+            listening = False
+            while more := await process.stdout.receive_some():
+                printed += more
+                if not listening and b"on http://127.0.0.1:8000" in printed:
+                    listening = True
+                    async with raw_client("http://127.0.0.1:8000") as client, client.session() as websocket:
+                        await join(websocket)
+                    process.send_signal(signal.SIGINT)
+    if b"Address already in use" in printed:
+        pytest.skip("something else listens on port 8000, which the examples use")
+    assert listening, printed.decode()
+    assert process.returncode == 0
+    assert b"Traceback" not in printed
+
+
+def test_no_example_is_forgotten():
+    assert {file.stem for file in EXAMPLES.glob("*.py")} == TESTED

@@ -33,6 +33,7 @@ const commands = {
   call({ id, args, number }) {
     sockets.get(id).timeout(5000).emit(...args, (error, ...answer) => say({ id, answer, number, error: error && error.message }));
   },
+  mark({ id }) { say({ id, event: "mark", args: [] }); },
   connect({ id }) { sockets.get(id).connect(); },
   close({ id }) { sockets.get(id).disconnect(); },
   cut({ id }) { sockets.get(id).io.engine.close(); },

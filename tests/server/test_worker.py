@@ -162,6 +162,25 @@ class TestMiddleware:
         assert not sio.sockets
         assert not records_of(caplog)
 
+    async def test_one_that_hangs_costs_only_its_own_namespace(self, autojump_clock):
+        sio, ended = Server(CALM, limits=Limits(connect_timeout=45)), []
+
+        @sio.namespace("/chat").middleware
+        async def hang(socket):
+            try:
+                await trio.sleep_forever()
+            finally:
+                ended.append(trio.current_time())
+
+        async with sio.running(), connect(sio, "40") as client:
+            await trio.sleep(100)
+            await client.put("40/chat,")
+            assert (await client.get()).startswith('44/chat,{"message":')
+            await settle()
+            assert ended == [pytest.approx(145)]
+            (socket,) = sio.sockets.values()
+            assert (socket.connected, socket.transport) == (True, "websocket")
+
     async def test_rooms_joined_in_a_refused_middleware_are_left(self, sio, autojump_clock):
         rooms = []
 
@@ -1189,6 +1208,38 @@ class TestCancellationOfTheServer:
         async with sio.running(), connect(sio) as client:
             assert sio.engine.is_running, "it can be run again"
 
+    @pytest.mark.parametrize("attempt", range(5))
+    async def test_the_reason_is_the_servers_end(self, autojump_clock, attempt):
+        sio, seen = Server(CALM), []
+        reasons = reasons_of(sio)
+
+        async def member(socket):
+            try:
+                await trio.sleep_forever()
+            finally:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+                seen.append(socket.disconnect_reason)
+
+        for _ in range(3):
+            sio.on_connection(member)
+        async with trio.open_nursery() as nursery:
+
+            async def serve(task_status):
+                with trio.CancelScope() as scope:
+                    async with sio.running():
+                        task_status.started(scope)
+                        await trio.sleep_forever()
+
+            scope = await nursery.start(serve)
+            async with connect(sio, "40") as client:
+                await settle()
+                scope.cancel()
+                await trio.sleep(1)
+                frames = client.get_waiting()
+        assert reasons == ["server shutting down"]
+        assert seen == ["server shutting down"] * 3
+        assert frames == []
+
     @pytest.mark.parametrize("start", range(0, 60, 10))
     async def test_at_any_moment(self, autojump_clock, caplog, start):
         """The same story, cut off after each number of steps."""
@@ -1239,7 +1290,7 @@ class TestCancellationOfTheServer:
                     scope.cancel()
             assert open_things == 0
             assert not sio.sockets and not sio.engine.sessions
-            assert all(session.closed.is_set() and not session.outbox for session in sessions)
+            assert all(session.closed.is_set() for session in sessions), steps
             rooms = sio._members["/"].adapter._rooms
             assert not rooms._members and not rooms._rooms
             assert set(reasons) <= {"server shutting down", "transport close", "client namespace disconnect"}

@@ -5,11 +5,16 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import final
 
+import trio
+
 from trio_socketio._asgi.scope import ASGIApplication, Message, Receive, Scope, Send
 from trio_socketio._engine.server import EngineServer
 from trio_socketio._logging import scope_logger
 
 _logger = scope_logger("serve")
+
+SECONDS = 1.0
+"""How long the host may take to hear that the server has failed."""
 
 
 async def serve_lifespan(
@@ -25,7 +30,8 @@ async def serve_lifespan(
     except Exception as error:
         # A host would go on serving with a dead application: a late refusal makes it fail.
         _logger.exception("the server has failed")
-        await send({"type": "lifespan.startup.failed", "message": str(error)})
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + SECONDS):
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
         raise
 
 

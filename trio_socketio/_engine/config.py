@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
@@ -15,7 +16,9 @@ TRANSPORTS: tuple[TransportName, ...] = ("polling", "websocket")
 AllowRequest: TypeAlias = Callable[[Request], Awaitable[bool | None]]
 HeadersHook: TypeAlias = Callable[[Headers, Request], None]
 
-_FORBIDDEN_IN_COOKIE = frozenset(';,\r\n\0"\\ ')
+_COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_COOKIE_ATTRIBUTE = re.compile(r"[\x21-\x7e]*")
+_SAME_SITE = ("strict", "lax", "none")
 
 
 @final
@@ -51,7 +54,7 @@ class CORS:
             msg = f"CORS(origins={self.origins!r}) is a single text: give a tuple of origins, or '*'"
             raise TypeError(msg)
         for origin in self.origins:
-            if origin != OPAQUE and parse_origin(origin) is None:
+            if origin != OPAQUE and ("*" in origin or parse_origin(origin) is None):
                 msg = f"CORS(origins=...) holds {origin!r}: an origin is scheme://host or scheme://host:port, without a path"
                 raise ValueError(msg)
 
@@ -76,10 +79,15 @@ class Cookie:
     secure: bool | None = None
 
     def __post_init__(self) -> None:
+        well_named = _COOKIE_NAME.fullmatch(self.name) is not None
         for value in (self.name, self.path, self.domain or ""):
-            if _FORBIDDEN_IN_COOKIE & set(value):
+            separators = set(value) & set(';,"\\')
+            if separators or not _COOKIE_ATTRIBUTE.fullmatch(value) or not well_named:
                 msg = f"Cookie(...) holds {value!r}: no spaces, quotes, commas, semicolons or control characters"
                 raise ValueError(msg)
+        if self.same_site not in _SAME_SITE:
+            msg = f"Cookie(same_site={self.same_site!r}) must be one of {_SAME_SITE}"
+            raise ValueError(msg)
 
     def header(self, sid: str, *, secure: bool) -> str:
         """Make the value of ``Set-Cookie``."""

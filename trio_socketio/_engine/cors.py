@@ -29,16 +29,14 @@ class OriginRule:
 
     def headers(self, request: Request) -> Headers:
         """Headers that every answer to this request carries."""
-        cors = self._cors
-        if cors is None:
-            return []
-        origin = request.headers.get("origin", "")
-        allowed = matching_origin(origin, cors.origins)
         headers: Headers = []
-        if allowed is not None:
+        cors = self._cors
+        allowed = None if cors is None else matching_origin(request.headers.get("origin", ""), cors.origins)
+        if cors is not None and allowed is not None:
             headers.append(("access-control-allow-origin", allowed))
             if cors.credentials:
                 headers.append(("access-control-allow-credentials", "true"))
+        # Whether a request is served at all depends on it.
         headers.append(("vary", "Origin"))
         return headers
 

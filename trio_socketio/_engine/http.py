@@ -82,7 +82,7 @@ class Response:
         if self.status != NOT_MODIFIED:
             headers.append(("content-length", str(len(self.body))))
         # Answers are one client's own, and never anything but what they say they are.
-        names = {name for name, _ in self.headers}
+        names = {name.lower() for name, _ in self.headers}
         if "cache-control" not in names:
             headers.append(("cache-control", "no-store"))
         headers.append(("x-content-type-options", "nosniff"))

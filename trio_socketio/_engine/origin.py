@@ -35,7 +35,7 @@ def parse_origin(origin: str) -> Origin | None:
         or parts.username is not None
     ):
         return None
-    return parts.scheme, parts.hostname, port or _DEFAULT_PORTS.get(parts.scheme)
+    return parts.scheme, parts.hostname, _DEFAULT_PORTS.get(parts.scheme) if port is None else port
 
 
 def is_same_origin(origin: str, *, host: str | None, secure: bool) -> bool:

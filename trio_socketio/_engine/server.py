@@ -158,12 +158,13 @@ class EngineServer:
         """Answer a request under our path. Cancel it when the client gives the request up."""
         if not self._origin_rule.allows(request):
             self._log_foreign_origin(request)
-            return refused(Refusal.FORBIDDEN)
-        response = self._origin_rule.preflight(request)
-        if response is None and self._files is not None:
-            response = self._files(request)
-        if response is None:
-            response = await self._serve(request, read_body)
+            response = refused(Refusal.FORBIDDEN)
+            response.headers.extend(self._origin_rule.headers(request))
+            return response
+        answer = self._origin_rule.preflight(request)
+        if answer is None and self._files is not None:
+            answer = self._files(request)
+        response = await self._serve(request, read_body) if answer is None else answer
         response.headers.extend(self._origin_rule.headers(request))
         if response.status == 200 and self.config.headers is not None:
             self.config.headers(response.headers, request)

@@ -1,0 +1,131 @@
+"""What waits for one client: bounded in bytes and in packets, in batches that stay together."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from tests.support.client import settle
+from tests.support.engine import message
+from trio_socketio import Limits
+from trio_socketio._engine.outbox import Outbox
+
+
+def outbox(*, size: int = 100, packets: int = 5) -> Outbox:
+    return Outbox(Limits(send_queue_bytes=size, send_queue_packets=packets))
+
+
+def data(packets) -> list[str | bytes]:
+    return [packet.data for packet in packets]
+
+
+def test_what_is_put_is_taken_whole_and_in_order():
+    box = outbox()
+    box.put([message("a")])
+    box.put([message("b"), message(b"1"), message(b"2")])
+    assert (len(box), box.bytes) == (4, 2 + 2 + 1 + 1)
+    assert data(box.take()) == ["a", "b", b"1", b"2"]
+    assert (len(box), box.bytes, box.take()) == (0, 0, [])
+
+
+def test_a_batch_that_is_put_is_not_the_queue():
+    box = outbox()
+    batch = [message("a")]
+    box.put(batch)
+    box.put([message("b")])
+    assert data(batch) == ["a"]
+    taken = box.take()
+    box.put([message("c")])
+    assert data(taken) == ["a", "b"]
+
+
+def test_an_empty_batch():
+    box = outbox()
+    box.put([])
+    assert (len(box), box.bytes) == (0, 0)
+
+
+class TestBytes:
+    def test_the_bound_is_inclusive(self):
+        box = outbox(size=100)
+        box.put([message("x" * 59)])  # 60 with its type
+        assert box.has_room([message("x" * 39)])
+        assert not box.has_room([message("x" * 40)])
+        assert box.has_room([message(b"x" * 40)])
+        assert not box.has_room([message(b"x" * 41)])
+
+    def test_text_counts_in_bytes(self):
+        box = outbox(size=100)
+        box.put([message("é" * 30)])
+        assert box.bytes == 61
+        assert not box.has_room([message("é" * 20)])
+        assert box.has_room([message("é" * 19)])
+
+    def test_a_batch_counts_whole(self):
+        box = outbox(size=100)
+        box.put([message(b"x" * 50)])
+        assert box.has_room([message(b"x" * 25), message(b"x" * 25)])
+        assert not box.has_room([message(b"x" * 25), message(b"x" * 26)])
+
+    def test_an_empty_queue_takes_any(self):
+        box = outbox(size=100, packets=2)
+        huge = [message(b"x" * 1000)] * 3
+        assert box.has_room(huge)
+        box.put(huge)
+        assert (len(box), box.bytes) == (3, 3000)
+        assert not box.has_room([message(b"")])
+        box.take()
+        assert box.has_room(huge)
+
+
+class TestPackets:
+    def test_the_bound_is_inclusive(self):
+        box = outbox(packets=5)
+        box.put([message("")] * 3)
+        assert box.has_room([message("")] * 2)
+        assert not box.has_room([message("")] * 3)
+        box.put([message("")] * 2)
+        assert not box.has_room([message("")])
+        assert box.has_room([])
+
+
+class TestPutBack:
+    def test_to_the_front(self):
+        box = outbox()
+        box.put([message("a"), message("b")])
+        taken = box.take()
+        box.put([message("c")])
+        box.put_back(taken)
+        assert box.bytes == 6
+        assert data(box.take()) == ["a", "b", "c"]
+
+
+class TestWaiting:
+    @pytest.mark.parametrize("action", ["take", "clear"])
+    async def test_all_who_wait_are_woken(self, nursery, action):
+        box = outbox()
+        box.put([message("a")])
+        woken = []
+
+        async def wait(name):
+            await box.wait()
+            woken.append(name)
+
+        for name in range(3):
+            nursery.start_soon(wait, name)
+        await settle()
+        box.put([message("b")])
+        await settle()
+        assert not woken
+        getattr(box, action)()
+        assert (len(box), box.bytes) == (0, 0)
+        await settle()
+        assert sorted(woken) == [0, 1, 2]
+
+    async def test_one_who_was_cancelled_is_gone(self, autojump_clock):
+        box = outbox()
+        with trio.move_on_after(1) as scope:
+            await box.wait()
+        assert scope.cancelled_caught
+        assert not box._waiting
+        box.take()
