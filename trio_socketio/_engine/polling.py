@@ -3,7 +3,7 @@
 Who gets what when a held GET ends:
 
     packets wait                        the packets
-    the server closes the session       what waits, then CLOSE (a GET that comes later: NOOP, CLOSE)
+    the server closes the session       what waits, and the next GET NOOP, CLOSE; CLOSE if nothing waits
     the session is dead                 CLOSE; NOOP if it was the client that closed it
     the session has upgraded            400, as a GET after the upgrade: both orders of that race look the same
     an upgrade is on its way            NOOP after 0.1 s, so that the client can pause
@@ -109,9 +109,10 @@ class PollingTransport:
         if session.state is SessionState.CLOSED:
             return payload([NOOP if session.close_reason is CloseReason.TRANSPORT_CLOSE else CLOSE])
         packets = session.outbox.take()
-        if session.state is SessionState.CLOSING:
-            packets.append(CLOSE)
+        if session.state is SessionState.CLOSING and not packets:
             session.close(CloseReason.FORCED_CLOSE)
+            return payload([CLOSE])
+        # Never packets and CLOSE in one answer: the official client drops what stands in front of a CLOSE.
         return payload(packets)
 
     async def push(self, request: Request, read_body: ReadBody) -> Response:
