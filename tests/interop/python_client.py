@@ -20,13 +20,7 @@ def decode(value: dict) -> object:
     return base64.b64decode(value["$"]) if "$" in value else value
 
 
-async def open_client(command: dict) -> None:
-    number, options = command["id"], command["options"]
-    namespace = command["url"].partition("//")[2].partition("/")[2]
-    namespace = f"/{namespace}"
-    client = sockets[number] = socketio.AsyncClient(reconnection=False)
-    client.namespace_in_use = namespace
-
+def listen(client: socketio.AsyncClient, number: int, namespace: str) -> None:
     async def connected() -> None:
         say(id=number, event="connect", args=[client.get_sid(namespace), client.transport()])
 
@@ -45,13 +39,24 @@ async def open_client(command: dict) -> None:
     client.on("disconnect", disconnected, namespace)
     client.on("connect_error", refused, namespace)
     client.on("*", happened, namespace)
+
+
+async def open_client(command: dict) -> None:
+    number, options = command["id"], command["options"]
+    namespace = command["url"].partition("//")[2].partition("/")[2]
+    namespace = f"/{namespace}"
+    again = {"reconnection_delay": 0.02, "reconnection_delay_max": 0.05}
+    client = socketio.AsyncClient(reconnection=options.get("reconnection", False), **again)
+    for also, name in [(number, namespace), *((other, name) for name, other in options.get("beside", {}).items())]:
+        sockets[also] = client, name
+        listen(client, also, name)
     transports = options.get("transports")
     try:
         await client.connect(
             command["url"].rpartition("/")[0] if namespace != "/" else command["url"],
             transports=transports,
             auth=options.get("auth"),
-            namespaces=[namespace],
+            namespaces=[namespace, *options.get("beside", {})],
             wait_timeout=5,
         )
     except socketio.exceptions.ConnectionError:
@@ -62,8 +67,7 @@ async def obey(command: dict) -> None:
     if command["do"] == "open":
         await open_client(command)
         return
-    client = sockets[command["id"]]
-    namespace = client.namespace_in_use
+    client, namespace = sockets[command["id"]]
     event, *args = command.get("args") or [None]
     data = tuple(args) if len(args) != 1 else args[0]
     if command["do"] == "emit":

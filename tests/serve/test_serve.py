@@ -203,7 +203,8 @@ class TestStopping:
             assert response.status_code == 503
             assert response.headers["retry-after"] == "1"
             # The one that was here is told, on whichever connection it comes.
-            assert (await client.get(query)).text.endswith("\x1e1")
+            assert (await client.get(query)).text.startswith('40{"sid"')
+            assert (await client.get(query)).text == "6\x1e1"
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     async def test_signals(self, number):

@@ -537,7 +537,8 @@ async def test_disconnect_all_on_long_polling(autojump_clock):
         await poll(sio.engine, query)
         (socket,) = sio.sockets.values()
         socket.disconnect(close=True)
-        assert (await poll(sio.engine, query)).body == b"41\x1e1"
+        assert (await poll(sio.engine, query)).body == b"41"
+        assert (await poll(sio.engine, query)).body == b"6\x1e1"
         assert (await poll(sio.engine, query)).status == 400
         assert session.closed.is_set()
 

@@ -469,6 +469,11 @@ class TestCall:
                 await settle()
                 assert client.get_waiting() == ['420["one"]', '421["two"]'], "an id is never used again"
                 await client.put('431["two"]')
+            with trio.move_on_after(1):
+                await socket.call("three")
+            with trio.move_on_after(1):
+                await socket.call("four")
+            assert client.get_waiting() == ['422["three"]', '423["four"]']
 
     @pytest.mark.parametrize("ending", ["41", "1", "server", "cut"])
     async def test_it_ends_at_once_when_the_socket_ends(self, sio, autojump_clock, ending):

@@ -105,8 +105,8 @@ async def nothing_is_left(engine: EngineServer) -> None:
     """Check that a running engine has neither sessions nor tasks."""
     await settle()
     assert not engine.sessions
-    assert not engine._nursery.child_tasks
-    assert not engine._background.child_tasks
+    assert not engine._registry._nursery.child_tasks
+    assert not engine._registry._background.child_tasks
 
 
 class Asked:

@@ -143,6 +143,8 @@ class Session:
 
     async def run(self, handler: Handler) -> None:
         """Live until closed; the session task."""
+        if self.state is SessionState.CLOSED:
+            return
         self._handler = handler
         async with trio.open_nursery() as nursery:
             try:

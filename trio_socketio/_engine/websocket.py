@@ -80,6 +80,10 @@ class WebSocketTransport:
             await self._write()
         except trio.BrokenResourceError:
             self._session.close(CloseReason.TRANSPORT_CLOSE)
+        except Exception:
+            # Streams say BrokenResourceError: this is a fault of ours or the host's. It may cost one client, not all.
+            _logger.exception("%s: its writer failed", masked(self._session.sid))
+            self._session.close(CloseReason.TRANSPORT_ERROR)
         finally:
             self.finished.set()
 
@@ -99,9 +103,9 @@ class WebSocketTransport:
     async def _send(self, packets: list[EnginePacket]) -> None:
         session = self._session
         self._writing = True
-        # The deadline is the session's timer and not a scope round ``send``: some hosts make a send uncancellable.
-        session.timers.set("write", trio.current_time() + session.limits.write_deadline, self._too_slow)
         for packet in packets:
+            # The deadline is the session's timer and not a scope round ``send``: some hosts make a send uncancellable.
+            session.timers.set("write", trio.current_time() + session.limits.write_deadline, self._too_slow)
             await self._stream.send(packet.message_form)
             if session.state is SessionState.CLOSED:
                 break

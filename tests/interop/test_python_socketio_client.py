@@ -1,0 +1,203 @@
+"""python-socketio's client, in a process of its own: what its users rely on beyond one event at a time."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from tests.support.foreign_client import ForeignClient, ForeignSocket, foreign_client, python_command
+from tests.support.served import WAYS, by_serve
+from trio_socketio import EngineConfig, Server, Socket, serve
+
+PATIENCE = 10.0
+TRANSPORTS = {"polling": ["polling"], "websocket": ["websocket"], "upgrade": ["polling", "websocket"]}
+
+
+@pytest.fixture
+async def python():
+    async with foreign_client(python_command()) as running:
+        yield running
+
+
+@pytest.fixture(params=sorted(TRANSPORTS))
+def transports(request):
+    return TRANSPORTS[request.param]
+
+
+def echoing(config: EngineConfig | None = None) -> Server:
+    """A server that echoes, and keeps why its sockets ended, in order."""
+    server = Server(config or EngineConfig())
+    server.gone = []
+
+    @server.on("echo")
+    async def echo(socket: Socket, *args):
+        return args
+
+    @server.on_disconnect
+    async def gone(socket: Socket, reason: str) -> None:
+        server.gone.append(reason)
+
+    return server
+
+
+async def until(condition) -> None:
+    with trio.fail_after(PATIENCE):
+        while not condition():
+            await trio.sleep(0.005)
+
+
+def only_socket(server: Server) -> Socket:
+    (socket,) = server.sockets.values()
+    return socket
+
+
+def told(socket: ForeignSocket, event: str) -> list[list]:
+    """The arguments of all events of that name that came, oldest first."""
+    return [list(args) for name, *args in socket.happened if name == event]
+
+
+async def connected(python: ForeignClient, url: str, **options) -> ForeignSocket:
+    socket = await python.open(url, **options)
+    await socket.expect("connect")
+    return socket
+
+
+@pytest.mark.parametrize("way", sorted(WAYS))
+async def test_the_upgrade_in_every_way_of_being_served(python, way):
+    server = echoing()
+    async with WAYS[way](server) as url:
+        socket = await connected(python, url)
+        assert await socket.call("echo", "text", b"\0\xff") == ["text", b"\0\xff"]
+        assert only_socket(server).transport == "websocket"
+        await socket.close()
+        await until(lambda: server.gone)
+        assert server.gone[0] in {"client namespace disconnect", "transport close"}
+
+
+async def test_numbered_events_with_attachments_both_ways_keep_their_order(python, transports):
+    server = echoing()
+    received = []
+
+    def numbered(number: int) -> list:
+        return [number, bytes([number]) * 3, {"deep": b""}] if number % 5 == 0 else [number]
+
+    @server.on_connection
+    async def count(socket: Socket) -> None:
+        for number in range(200):
+            await socket.emit("number", *numbered(number))
+            if number % 5 == 4:
+                # On long-polling this client gives up when an answer has more than 16 packets: a limit of its own.
+                await socket.call("your turn")
+
+    @server.on("count")
+    async def counted(socket: Socket, *args) -> None:
+        received.append(list(args))
+
+    async with by_serve(server) as url:
+        socket = await python.open(url, transports=transports)
+        for number in range(200):
+            await socket.emit("count", *numbered(number))
+        await until(lambda: len(received) == 200 and len(told(socket, "number")) == 200)
+        assert received == [numbered(number) for number in range(200)]
+        assert told(socket, "number") == [numbered(number) for number in range(200)]
+
+
+async def test_questions_to_the_client(python, transports):
+    server = echoing()
+    async with by_serve(server) as url:
+        await connected(python, url, transports=transports)
+        socket = only_socket(server)
+        with trio.fail_after(PATIENCE):
+            assert await socket.call("question") is None
+            assert await socket.call("question", 1) == 1
+            assert await socket.call("question", {"deep": [b"\1"]}, "2") == ({"deep": [b"\1"]}, "2")
+
+
+async def test_two_namespaces_on_one_connection(python, transports):
+    server = echoing()
+    other = server.namespace("/other")
+
+    async def who(socket: Socket) -> str:
+        return socket.namespace
+
+    for namespace in (server, other):
+        namespace.on("who")(who)
+
+    async with by_serve(server) as url:
+        number = next(python.numbers)
+        two = python._sockets[number] = ForeignSocket(python, number)
+        one = await connected(python, url, transports=transports, beside={"/other": number})
+        await two.expect("connect")
+        assert len(server.engine.sessions) == 1
+        assert (await one.call("who"), await two.call("who")) == (["/"], ["/other"])
+        await other.emit("told", b"other")
+        assert await two.expect("told") == (b"other",)
+        only_socket(other).disconnect()
+        await two.expect("disconnect")
+        assert await one.call("who") == ["/"]
+        assert not told(one, "told")
+        assert not told(one, "disconnect")
+
+
+async def test_the_server_disconnects(python, transports):
+    server = echoing()
+
+    @server.on("out")
+    async def out(socket: Socket, close: bool) -> None:
+        await socket.emit("farewell", b"\1")
+        socket.disconnect(close=close)
+
+    async with by_serve(server) as url:
+        for close in (False, True):
+            socket = await connected(python, url, transports=transports)
+            await socket.emit("out", close)
+            assert await socket.expect("farewell") == (b"\1",)
+            await socket.expect("disconnect")
+        await until(lambda: len(server.gone) == 2)
+        assert server.gone == ["server namespace disconnect"] * 2
+        await until(lambda: not server.engine.sessions)
+
+
+async def test_a_killed_client_is_noticed(python, transports):
+    server = echoing()
+    async with by_serve(server) as url:
+        await connected(python, url, transports=transports)
+        if transports == ["polling"]:
+            (session,) = server.engine.sessions.values()
+            await until(lambda: session.transport.writable)
+        python._process.kill()
+        await until(lambda: server.gone)
+        assert server.gone == ["transport error" if transports == ["polling"] else "transport close"]
+
+
+async def test_heartbeats(python, transports):
+    server = echoing(EngineConfig(ping_interval=0.05, ping_timeout=0.5))
+    async with by_serve(server) as url:
+        socket = await connected(python, url, transports=transports)
+        # Ten times the interval and the timeout's length: unanswered, a ping would have ended it.
+        began = trio.current_time()
+        with trio.fail_after(PATIENCE):
+            while trio.current_time() < began + 1.0:
+                assert await socket.call("echo", 1) == [1]
+        assert server.gone == []
+
+
+async def test_it_comes_back_after_a_restart_of_the_server(python, nursery, transports):
+    server = echoing()
+    serving = await nursery.start(serve, server, "127.0.0.1:0")
+    port = serving.port
+    socket = await connected(python, serving.urls[0], transports=transports, reconnection=True)
+    await serving.aclose()
+    await socket.expect("disconnect")
+    serving = await nursery.start(serve, server, f"127.0.0.1:{port}")
+    await socket.expect("connect")
+    assert await socket.call("echo", "again") == ["again"]
+    assert server.gone == ["server shutting down"]
+    await serving.aclose()
+
+
+async def test_large_binary_both_ways(python, transports):
+    async with by_serve(echoing()) as url:
+        socket = await connected(python, url, transports=transports)
+        content = bytes(range(256)) * 2800
+        assert await socket.call("echo", content) == [content]

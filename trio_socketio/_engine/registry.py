@@ -1,0 +1,166 @@
+"""The sessions of a server: one way in (``open``), one way out (``Session.close``), and the nurseries that own them.
+
+Between a look at the registry and an entry into it there may be an ``await`` (an application's ``allow_request``, a
+host's 101). So ``open`` looks again, and it is the only one whose word counts.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from types import MappingProxyType
+from typing import final
+
+import trio
+
+from trio_socketio._engine.config import EngineConfig
+from trio_socketio._engine.exceptions import CloseReason
+from trio_socketio._engine.http import Request
+from trio_socketio._engine.session import Handler, Session, SessionState
+from trio_socketio._engine.websocket import FAREWELL
+from trio_socketio._limits import Limits
+from trio_socketio._logging import masked, scope_logger
+
+_logger = scope_logger("engine")
+
+SID_BYTES = 15
+"""Random bytes of a session id: 120 bits, 20 URL-safe characters."""
+
+
+@final
+class SessionRegistry:
+    """Owns the sessions while it runs.
+
+    Args:
+        config: settings.
+        limits: limits.
+        accept: makes the handler of a new session.
+    """
+
+    def __init__(self, config: EngineConfig, limits: Limits, accept: Callable[[Session], Handler]) -> None:
+        self._config = config
+        self._limits = limits
+        self._accept = accept
+        self._sessions: dict[str, Session] = {}
+        self._nursery: trio.Nursery | None = None
+        self._background: trio.Nursery | None = None
+        self._context = contextvars.Context()
+        self._draining = False
+
+    @property
+    def sessions(self) -> MappingProxyType[str, Session]:
+        """The open sessions by sid."""
+        return MappingProxyType(self._sessions)
+
+    @property
+    def is_running(self) -> bool:
+        """Somebody runs it."""
+        return self._nursery is not None
+
+    @property
+    def takes_new(self) -> bool:
+        """A session could be opened now."""
+        return self.is_running and not self._draining and len(self._sessions) < self._limits.max_sessions
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Own all sessions while the block runs; leaving it closes them at once.
+
+        Raises:
+            RuntimeError: it runs already.
+        """
+        if self._nursery is not None:
+            msg = "this server is running already: enter running() once, round everything that serves it"
+            raise RuntimeError(msg)
+        self._context = contextvars.copy_context()
+        self._draining = False
+        failure: Exception | KeyboardInterrupt | SystemExit | None = None
+        try:
+            async with trio.open_nursery() as self._background:
+                async with trio.open_nursery() as self._nursery:
+                    try:
+                        yield
+                    except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 - raised below
+                        # Kept out of the nursery, which would put it into a group, and raised as it is below.
+                        failure = error
+                    finally:
+                        self._end_sessions(self._nursery)
+                self._background.cancel_scope.cancel()
+        finally:
+            self._nursery = self._background = None
+        if failure is not None:
+            raise failure
+
+    def _end_sessions(self, nursery: trio.Nursery) -> None:
+        self._draining = True
+        for session in list(self._sessions.values()):
+            session.close(CloseReason.SERVER_SHUTTING_DOWN)
+        nursery.cancel_scope.deadline = trio.current_time() + self._limits.disconnect_timeout + FAREWELL
+
+    async def drain(self) -> None:
+        """Refuse new sessions, deliver to each client what waits for it, and close it so that it comes back later.
+
+        Cancelling this stops the waiting; sessions that are still there then end with ``running``.
+        """
+        await trio.lowlevel.checkpoint()
+        self._draining = True
+        sessions = list(self._sessions.values())
+        for session in sessions:
+            transport = session.transport
+            # Between two polls, and with nothing to be told: the next one gets 400, and the client comes back.
+            absent = transport is None or (transport.name == "polling" and not transport.writable)
+            if absent and not session.outbox:
+                session.close(CloseReason.SERVER_SHUTTING_DOWN)
+            else:
+                session.close_gracefully(CloseReason.SERVER_SHUTTING_DOWN)
+        for session in sessions:
+            await session.closed.wait()
+
+    async def open(self, request: Request) -> Session | None:
+        """Begin a session; ``None`` if there is no place for it (any more)."""
+        if not self.takes_new:
+            return None
+        session = Session(secrets.token_urlsafe(SID_BYTES), request, self._config, self._limits, self._forget)
+        self._sessions[session.sid] = session
+        self.start_with_sessions(self._run, session)
+        await session.started.wait()
+        _logger.debug("%s: opened for %s", masked(session.sid), request.client)
+        return session
+
+    def find(self, sid: str) -> Session | None:
+        """Return the open session of a sid; one whose deadline is over is closed on the way."""
+        session = self._sessions.get(sid)
+        if session is None:
+            return None
+        session.timers.fire_due()
+        return None if session.state is SessionState.CLOSED else session
+
+    def start_with_sessions(self, function: Callable[..., Awaitable[None]], *args: object) -> None:
+        """Start a task of a session's: it outlives the request that it comes from, and must not inherit its context."""
+        assert self._nursery is not None  # noqa: S101 - a session is there, so somebody runs it
+        self._context.copy().run(self._nursery.start_soon, function, *args)
+
+    def start_soon(self, function: Callable[[], Awaitable[None]]) -> bool:
+        """Run what a connection leaves behind (a send that is stuck, a queue to be emptied) beside it, not in it.
+
+        Such tasks are cancelled when the last session has ended. ``False`` if nobody runs the server.
+        """
+        if self._background is None:
+            return False
+        self._background.start_soon(function)
+        return True
+
+    async def _run(self, session: Session) -> None:
+        try:
+            await session.run(self._accept(session))
+        except Exception:
+            # Handlers contain the application's errors: this is a fault of ours. It may cost one client, not all.
+            _logger.exception("session %s ended by a fault of the server", masked(session.sid))
+        finally:
+            session.close(CloseReason.FORCED_CLOSE)
+            session.started.set()
+
+    def _forget(self, session: Session) -> None:
+        self._sessions.pop(session.sid, None)
