@@ -28,7 +28,8 @@ def listen(client: socketio.AsyncClient, number: int, namespace: str) -> None:
         say(id=number, event="disconnect", args=[reason])
 
     async def refused(data=None) -> None:
-        data = data or {}
+        # A refusal is an object; that nobody listens on the port is told as text.
+        data = data if isinstance(data, dict) else {"message": data}
         say(id=number, event="connect_error", args=[data.get("message"), data.get("data")])
 
     async def happened(event, *args):

@@ -182,6 +182,7 @@ async def test_heartbeats(python, transports):
         assert server.gone == []
 
 
+@pytest.mark.parametrize("transports", [["websocket"], ["polling", "websocket"]], ids=["websocket", "upgrade"])
 async def test_it_comes_back_after_a_restart_of_the_server(python, nursery, transports):
     server = echoing()
     serving = await nursery.start(serve, server, "127.0.0.1:0")
@@ -194,6 +195,16 @@ async def test_it_comes_back_after_a_restart_of_the_server(python, nursery, tran
     assert await socket.call("echo", "again") == ["again"]
     assert server.gone == ["server shutting down"]
     await serving.aclose()
+
+
+async def test_on_long_polling_it_takes_the_end_of_the_server_as_final(python, nursery):
+    # The reference ends such a client with the same packet, and it does not come back to that one either.
+    server = echoing()
+    serving = await nursery.start(serve, server, "127.0.0.1:0")
+    socket = await connected(python, serving.urls[0], transports=["polling"], reconnection=True)
+    await serving.aclose()
+    assert await socket.expect("disconnect") == ("server disconnect",)
+    assert server.gone == ["server shutting down"]
 
 
 async def test_large_binary_both_ways(python, transports):
