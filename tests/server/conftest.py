@@ -1,10 +1,24 @@
-"""A server that runs, in virtual time."""
+"""A server that runs, in virtual time; and asserts that count also where the server contains what they raise."""
 
 from __future__ import annotations
 
 import pytest
 
 from trio_socketio import Limits, Server
+
+
+def is_failed_assert(error: BaseException | None) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(is_failed_assert, error.exceptions))
+    return isinstance(error, AssertionError)
+
+
+@pytest.fixture(autouse=True)
+def no_assert_has_failed_in_a_handler(caplog):
+    """A handler's error is logged and fails nothing: without this, an assert in a handler could not fail its test."""
+    yield
+    logged = [record.exc_info[1] for record in caplog.get_records("call") if record.exc_info]
+    assert not [error for error in logged if is_failed_assert(error)]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import json
 import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -75,6 +76,11 @@ def recorder(session: Session) -> Recorder:
 
 def message(data: str | bytes) -> EnginePacket:
     return EnginePacket(PacketType.MESSAGE, data)
+
+
+def refusal(response: Response) -> tuple[int, int]:
+    """The status and the protocol's code of a refusal on long-polling."""
+    return response.status, json.loads(response.body)["code"]
 
 
 def an_engine(

@@ -1,0 +1,169 @@
+"""Errors of the application: whose they are, who is told, and that nobody else pays."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import trio
+
+from tests.support.application import CALM, errors_of, records_of
+from tests.support.client import connect
+from trio_socketio import Server
+
+
+class TestErrors:
+    async def test_each_kind_of_handler_under_its_own_name(self, sio, autojump_clock, caplog):
+        errors = errors_of(sio)
+
+        async def crash(socket, *args):
+            raise ValueError("oops")
+
+        sio.on("an event")(crash)
+        sio.on("beside", concurrent=True)(crash)
+        sio.on_disconnect(crash)
+
+        @sio.on_connection
+        async def connection(socket):
+            if socket.auth:
+                raise ValueError("oops")
+
+        async with connect(sio, "40") as client:
+            await client.put('42["an event"]')
+            await client.put('42["beside"]')
+            await client.put("41")
+            await client.put('40{"x":1}')
+        names = [event for event, _ in errors]
+        assert names == ["an event", "beside", "disconnect", "connection", "disconnect"]
+        assert records_of(caplog) == [("trio_socketio.socket", ValueError)] * 5
+
+    async def test_another_socket_is_not_affected(self, sio, autojump_clock):
+        @sio.on("x")
+        async def x(socket):
+            raise ValueError
+
+        @sio.on("y")
+        async def y(socket):
+            return "fine"
+
+        async with connect(sio, "40") as client, connect(sio, "40") as other:
+            await client.put('421["x"]', '422["y"]')
+            await other.put('422["y"]')
+            assert client.get_waiting() == other.get_waiting() == ['432["fine"]']
+
+    async def test_groups_of_errors_are_contained_too(self, sio, autojump_clock):
+        errors = errors_of(sio)
+
+        async def fail():
+            raise ValueError
+
+        @sio.on("x")
+        async def x(socket):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(fail)
+                nursery.start_soon(fail)
+
+        async with connect(sio, "40") as client:
+            await client.put('42["x"]')
+            assert [(event, type(error)) for event, error in errors] == [("x", ExceptionGroup)]
+            assert len(sio.sockets) == 1
+
+    async def test_errors_of_on_error_itself(self, sio, autojump_clock, caplog):
+        @sio.on_error
+        async def broken(socket, error, event):
+            raise RuntimeError("in on_error")
+
+        errors = errors_of(sio)
+
+        @sio.on("x")
+        async def x(socket):
+            raise ValueError
+
+        async with connect(sio, "40") as client:
+            await client.put('42["x"]')
+            assert len(sio.sockets) == 1
+        assert [event for event, _ in errors] == ["x"], "the second one is told all the same"
+        assert records_of(caplog) == [("trio_socketio.socket", ValueError), ("trio_socketio.socket", RuntimeError)]
+
+    async def test_a_timeout_of_the_applications_is_an_error_like_any(self, sio, autojump_clock):
+        errors = errors_of(sio)
+
+        @sio.on("x")
+        async def x(socket):
+            with trio.fail_after(1):
+                await socket.call("question")
+
+        async with connect(sio, "40") as client:
+            await client.put('42["x"]')
+            await trio.sleep(2)
+            assert [(event, type(error)) for event, error in errors] == [("x", trio.TooSlowError)]
+
+    async def test_to_meet_another_client_that_is_gone_is_reported(self, sio, autojump_clock, caplog):
+        caplog.set_level(logging.INFO, logger="trio_socketio.socket")
+        async with connect(sio, "40") as other:
+            (gone,) = sio.sockets.values()
+            await other.put("41")
+
+            @sio.on("x")
+            async def x(socket):
+                await gone.emit("hello")
+
+            async with connect(sio, "40") as client:
+                await client.put('42["x"]')
+                assert len(sio.sockets) == 1
+        assert "client that is gone" in caplog.text
+
+    async def test_the_client_leaves_before_its_acknowledgement(self, sio, autojump_clock, caplog):
+        errors = errors_of(sio)
+
+        @sio.on("x")
+        async def x(socket):
+            with trio.CancelScope(shield=True):
+                await trio.sleep(1)
+            socket.emit_nowait("to nobody")
+
+        async with connect(sio, "40") as client:
+            await client.put('421["x"]')
+            await client.put("41")
+            await trio.sleep(2)
+            assert client.get_waiting() == []
+        assert not errors and not records_of(caplog)
+
+    @pytest.mark.parametrize(
+        "kind", ["middleware", "connection", "event", "concurrent", "disconnect", "error", "nursery"]
+    )
+    async def test_a_keyboard_interrupt_is_not_swallowed(self, autojump_clock, kind):
+        sio = Server(CALM)
+
+        async def interrupt(*args):
+            raise KeyboardInterrupt
+
+        async def fail(*args):
+            raise ValueError
+
+        async def hold(socket):
+            socket.nursery.start_soon(interrupt)
+
+        match kind:
+            case "middleware":
+                sio.middleware(interrupt)
+            case "connection":
+                sio.on_connection(interrupt)
+            case "event":
+                sio.on("x")(interrupt)
+            case "concurrent":
+                sio.on("x", concurrent=True)(interrupt)
+            case "disconnect":
+                sio.on_disconnect(interrupt)
+            case "error":
+                sio.on("x")(fail)
+                sio.on_error(interrupt)
+            case "nursery":
+                sio.on("x")(hold)
+        with pytest.RaisesGroup(KeyboardInterrupt, flatten_subgroups=True, allow_unwrapped=True):
+            async with sio.running(), connect(sio) as client:
+                await client.put("40")
+                await client.put("41" if kind == "disconnect" else '42["x"]')
+                await trio.sleep(100)
+        assert not sio.engine.sessions
+        assert not sio.sockets
