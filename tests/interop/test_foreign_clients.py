@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 import trio
 
-from tests.support.foreign_client import foreign_client, node_command, python_command
+from tests.support.foreign_client import TRANSPORTS, foreign_client, node_command, python_command
 from trio_socketio import ConnectionRefused, Server, serve
 
 NODE = pytest.param("node", marks=pytest.mark.node)
-TRANSPORTS = {"polling": ["polling"], "websocket": ["websocket"], "upgrade": ["polling", "websocket"]}
 
 
 @pytest.fixture(params=[NODE, "python-socketio"])

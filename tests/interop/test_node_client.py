@@ -7,14 +7,12 @@ import math
 import pytest
 import trio
 
-from tests.support.foreign_client import ForeignClient, ForeignSocket, foreign_client, node_command
+from tests.support.echo_server import PATIENCE, echoing, only_socket, until
+from tests.support.foreign_client import TRANSPORTS, ForeignClient, ForeignSocket, foreign_client, node_command
 from tests.support.served import WAYS, by_serve
-from trio_socketio import Disconnected, EngineConfig, Limits, Request, Server, Socket, serve
+from trio_socketio import Disconnected, EngineConfig, Limits, Request, Socket, serve
 
 pytestmark = pytest.mark.node
-
-PATIENCE = 10.0
-TRANSPORTS = {"polling": ["polling"], "websocket": ["websocket"], "upgrade": ["polling", "websocket"]}
 
 
 @pytest.fixture
@@ -28,53 +26,15 @@ def transports(request):
     return TRANSPORTS[request.param]
 
 
-def echoing(config: EngineConfig | None = None, **options) -> Server:
-    """A server that echoes, and keeps why its sockets ended, in order."""
-    server = Server(config or EngineConfig(), **options)
-    server.gone = []
-
-    @server.on("echo")
-    async def echo(socket: Socket, *args):
-        return args
-
-    @server.on_disconnect
-    async def gone(socket: Socket, reason: str) -> None:
-        server.gone.append(reason)
-
-    return server
-
-
-async def until(condition) -> None:
-    with trio.fail_after(PATIENCE):
-        while not condition():
-            await trio.sleep(0.005)
-
-
-async def connected(node: ForeignClient, url: str, **options) -> ForeignSocket:
-    socket = await node.open(url, **options)
-    await socket.expect("connect")
-    return socket
-
-
-def only_socket(server: Server) -> Socket:
-    (socket,) = server.sockets.values()
-    return socket
-
-
 async def driver(node: ForeignClient, socket: ForeignSocket, do: str, *args: object) -> None:
     await node.command(do=do, id=socket._number, args=args)
-
-
-def told(socket: ForeignSocket, event: str) -> list[list]:
-    """The arguments of all events of that name that came, oldest first."""
-    return [list(args) for name, *args in socket.happened if name == event]
 
 
 @pytest.mark.parametrize("way", sorted(WAYS))
 async def test_the_upgrade_in_every_way_of_being_served(node, way):
     server = echoing()
     async with WAYS[way](server) as url:
-        socket = await connected(node, url)
+        socket = await node.connect(url)
         await socket.expect("upgrade")
         assert await socket.call("echo", "text", b"\0\xff") == ["text", b"\0\xff"]
         assert only_socket(server).transport == "websocket"
@@ -115,15 +75,15 @@ async def test_numbered_events_with_attachments_from_polling_across_the_upgrade_
             while sent < max(200, after):
                 await socket.emit("count", *numbered(sent))
                 sent += 1
-                if after == math.inf and told(socket, "upgrade"):
+                if after == math.inf and socket.told("upgrade"):
                     after = sent + 50
                 if sent % 10 == 0:
                     assert await socket.call("echo", sent) == [sent]
         enough.set()
-        await until(lambda: told(socket, "last"))
-        ((total,),) = told(socket, "last")
+        await until(lambda: socket.told("last"))
+        ((total,),) = socket.told("last")
         assert received == [numbered(number) for number in range(sent)]
-        assert told(socket, "number") == [numbered(number) for number in range(total)]
+        assert socket.told("number") == [numbered(number) for number in range(total)]
         assert transports[0] == "polling"
         assert transports[-1] == "websocket"
 
@@ -159,8 +119,8 @@ async def test_rooms_leave_out_the_sender_the_strangers_and_who_left(node, trans
         await server.emit("fence")
         heard = []
         for socket in sockets:
-            await until(lambda socket=socket: told(socket, "fence"))
-            heard.append([args[0] for args in told(socket, "heard")])
+            await until(lambda socket=socket: socket.told("fence"))
+            heard.append([args[0] for args in socket.told("heard")])
         # In two rooms, and still told once.
         assert heard[0] == ["all"]
         assert heard[1] == ["others", "all", "all but one", "everybody else", "private"]
@@ -220,8 +180,8 @@ async def test_closing_the_client_ends_all_its_namespaces_and_it_stays_away_unti
 
     async with by_serve(server) as url:
         options = {"forceNew": False, "reconnection": True, "reconnectionDelay": 10, "transports": transports}
-        one = await connected(node, url, **options)
-        two = await connected(node, f"{url}/other", **options)
+        one = await node.connect(url, **options)
+        two = await node.connect(f"{url}/other", **options)
         await one.emit("out")
         assert await one.expect("farewell") == (b"\1",)
         assert await one.expect("disconnect") == ("io server disconnect",)
@@ -233,13 +193,13 @@ async def test_closing_the_client_ends_all_its_namespaces_and_it_stays_away_unti
         await driver(node, one, "connect")
         await one.expect("connect")
         assert await one.call("echo", 1) == [1]
-        assert not told(two, "connect")
+        assert not two.told("connect")
 
 
 async def test_a_killed_client_is_noticed(node, transports):
     server = echoing()
     async with by_serve(server) as url:
-        socket = await connected(node, url, transports=transports)
+        socket = await node.connect(url, transports=transports)
         if len(transports) == 2:
             await socket.expect("upgrade")
         if transports == ["polling"]:
@@ -256,7 +216,7 @@ async def test_a_killed_client_is_noticed(node, transports):
 async def test_heartbeats(node, transports):
     server = echoing(EngineConfig(ping_interval=0.05, ping_timeout=PATIENCE))
     async with by_serve(server) as url:
-        socket = await connected(node, url, transports=transports)
+        socket = await node.connect(url, transports=transports)
         for _ in range(5):
             await socket.expect("ping")
         assert await socket.call("echo", "alive") == ["alive"]
@@ -297,7 +257,7 @@ async def test_volatile_events_arrive_when_they_can_be_written_and_only_then(nod
         volatile.append(number)
 
     async with by_serve(server) as url:
-        socket = await connected(node, url, transports=transports)
+        socket = await node.connect(url, transports=transports)
         if len(transports) == 2:
             await socket.expect("upgrade")
         (session,) = server.engine.sessions.values()
@@ -306,8 +266,8 @@ async def test_volatile_events_arrive_when_they_can_be_written_and_only_then(nod
         for number in range(100):
             server.volatile.emit_nowait("number", number)
         await server.emit("fence")
-        await until(lambda: told(socket, "fence"))
-        assert told(socket, "number") == [[0]]
+        await until(lambda: socket.told("fence"))
+        assert socket.told("number") == [[0]]
 
         await driver(node, socket, "volatile", "now or never", 1)
         await until(lambda: volatile)
@@ -324,8 +284,8 @@ async def test_what_was_said_while_the_server_was_away_is_said_when_it_is_back(n
 
     serving = await nursery.start(serve, server, "127.0.0.1:0")
     port = serving.port
-    socket = await connected(
-        node, serving.urls[0], transports=transports, reconnection=True, reconnectionDelay=20, reconnectionDelayMax=40
+    socket = await node.connect(
+        serving.urls[0], transports=transports, reconnection=True, reconnectionDelay=20, reconnectionDelayMax=40
     )
     await serving.aclose()
     await socket.expect("disconnect")
@@ -345,14 +305,14 @@ async def test_what_was_said_while_the_server_was_away_is_said_when_it_is_back(n
 async def test_what_was_sent_before_the_drain_still_arrives(node, nursery, transports):
     server = echoing()
     serving = await nursery.start(serve, server, "127.0.0.1:0")
-    socket = await connected(node, serving.urls[0], transports=transports)
+    socket = await node.connect(serving.urls[0], transports=transports)
     if len(transports) == 2:
         await socket.expect("upgrade")
     for number in range(20):
         await server.emit("number", number, b"\1")
     await serving.aclose()
-    await until(lambda: told(socket, "disconnect"))
-    assert told(socket, "number") == [[number, b"\1"] for number in range(20)]
+    await until(lambda: socket.told("disconnect"))
+    assert socket.told("number") == [[number, b"\1"] for number in range(20)]
 
 
 async def test_a_client_that_retries_is_served_in_order(node, transports):
@@ -371,7 +331,7 @@ async def test_a_client_that_retries_is_served_in_order(node, transports):
         return number
 
     async with by_serve(server) as url:
-        socket = await connected(node, url, transports=transports, retries=3, ackTimeout=100)
+        socket = await node.connect(url, transports=transports, retries=3, ackTimeout=100)
         for number in (1, 2, 3):
             await socket.emit("order", number)
         await until(lambda: len(attempts) == 4)
@@ -380,7 +340,7 @@ async def test_a_client_that_retries_is_served_in_order(node, transports):
 
 async def test_large_messages_both_ways_up_to_the_limit(node, transports):
     async with by_serve(echoing()) as url:
-        socket = await connected(node, url, transports=transports)
+        socket = await node.connect(url, transports=transports)
         # On long-polling, base64 makes four bytes of three.
         content = bytes(range(256)) * 2800
         assert await socket.call("echo", content) == [content]
@@ -390,15 +350,15 @@ async def test_large_messages_both_ways_up_to_the_limit(node, transports):
 async def test_a_message_beyond_the_limit_costs_its_sender_the_connection_and_nobody_else(node, transports):
     server = echoing(limits=Limits(max_payload=10_000))
     async with by_serve(server) as url:
-        neighbour = await connected(node, url, transports=transports)
+        neighbour = await node.connect(url, transports=transports)
         options = {"transports": transports, "reconnection": True, "reconnectionDelay": 10}
-        socket = await connected(node, url, **options)
+        socket = await node.connect(url, **options)
         await socket.emit("echo", "x" * 20_000)
         assert (await socket.expect("disconnect"))[0] in {"transport error", "transport close"}
         await socket.expect("connect")
         assert await socket.call("echo", "back") == ["back"]
         assert await neighbour.call("echo", "untouched") == ["untouched"]
-        assert not told(neighbour, "disconnect")
+        assert not neighbour.told("disconnect")
         assert len(server.gone) == 1
         assert server.gone[0] in {"transport error", "transport close"}
 
@@ -412,8 +372,7 @@ async def test_the_handshake_brings_query_headers_and_path(node, transports):
         seen.append((socket.handshake.query, socket.handshake.headers, dict(socket.auth)))
 
     async with by_serve(server) as url:
-        await connected(
-            node,
+        await node.connect(
             url,
             path="/elsewhere",
             transports=transports,
@@ -458,10 +417,10 @@ async def test_a_transport_that_is_not_served_is_passed_over_by_a_client_that_tr
 async def test_no_upgrade_where_none_is_offered(node):
     server = echoing(EngineConfig(allow_upgrades=False))
     async with by_serve(server) as url:
-        socket = await connected(node, url)
+        socket = await node.connect(url)
         for number in range(20):
             assert await socket.call("echo", number) == [number]
-        assert not told(socket, "upgrade")
+        assert not socket.told("upgrade")
         assert only_socket(server).transport == "polling"
 
 
@@ -474,5 +433,5 @@ async def test_many_clients_at_once(node):
         for number in range(10):
             await server.emit("number", number)
         for socket in sockets:
-            await until(lambda socket=socket: len(told(socket, "number")) == 10)
-            assert told(socket, "number") == [[number] for number in range(10)]
+            await until(lambda socket=socket: len(socket.told("number")) == 10)
+            assert socket.told("number") == [[number] for number in range(10)]

@@ -5,12 +5,10 @@ from __future__ import annotations
 import pytest
 import trio
 
-from tests.support.foreign_client import ForeignClient, ForeignSocket, foreign_client, python_command
+from tests.support.echo_server import PATIENCE, echoing, only_socket, until
+from tests.support.foreign_client import TRANSPORTS, ForeignSocket, foreign_client, python_command
 from tests.support.served import WAYS, by_serve
-from trio_socketio import EngineConfig, Server, Socket, serve
-
-PATIENCE = 10.0
-TRANSPORTS = {"polling": ["polling"], "websocket": ["websocket"], "upgrade": ["polling", "websocket"]}
+from trio_socketio import EngineConfig, Socket, serve
 
 
 @pytest.fixture
@@ -24,49 +22,11 @@ def transports(request):
     return TRANSPORTS[request.param]
 
 
-def echoing(config: EngineConfig | None = None) -> Server:
-    """A server that echoes, and keeps why its sockets ended, in order."""
-    server = Server(config or EngineConfig())
-    server.gone = []
-
-    @server.on("echo")
-    async def echo(socket: Socket, *args):
-        return args
-
-    @server.on_disconnect
-    async def gone(socket: Socket, reason: str) -> None:
-        server.gone.append(reason)
-
-    return server
-
-
-async def until(condition) -> None:
-    with trio.fail_after(PATIENCE):
-        while not condition():
-            await trio.sleep(0.005)
-
-
-def only_socket(server: Server) -> Socket:
-    (socket,) = server.sockets.values()
-    return socket
-
-
-def told(socket: ForeignSocket, event: str) -> list[list]:
-    """The arguments of all events of that name that came, oldest first."""
-    return [list(args) for name, *args in socket.happened if name == event]
-
-
-async def connected(python: ForeignClient, url: str, **options) -> ForeignSocket:
-    socket = await python.open(url, **options)
-    await socket.expect("connect")
-    return socket
-
-
 @pytest.mark.parametrize("way", sorted(WAYS))
 async def test_the_upgrade_in_every_way_of_being_served(python, way):
     server = echoing()
     async with WAYS[way](server) as url:
-        socket = await connected(python, url)
+        socket = await python.connect(url)
         assert await socket.call("echo", "text", b"\0\xff") == ["text", b"\0\xff"]
         assert only_socket(server).transport == "websocket"
         await socket.close()
@@ -97,15 +57,15 @@ async def test_numbered_events_with_attachments_both_ways_keep_their_order(pytho
         socket = await python.open(url, transports=transports)
         for number in range(200):
             await socket.emit("count", *numbered(number))
-        await until(lambda: len(received) == 200 and len(told(socket, "number")) == 200)
+        await until(lambda: len(received) == 200 and len(socket.told("number")) == 200)
         assert received == [numbered(number) for number in range(200)]
-        assert told(socket, "number") == [numbered(number) for number in range(200)]
+        assert socket.told("number") == [numbered(number) for number in range(200)]
 
 
 async def test_questions_to_the_client(python, transports):
     server = echoing()
     async with by_serve(server) as url:
-        await connected(python, url, transports=transports)
+        await python.connect(url, transports=transports)
         socket = only_socket(server)
         with trio.fail_after(PATIENCE):
             assert await socket.call("question") is None
@@ -126,7 +86,7 @@ async def test_two_namespaces_on_one_connection(python, transports):
     async with by_serve(server) as url:
         number = next(python.numbers)
         two = python._sockets[number] = ForeignSocket(python, number)
-        one = await connected(python, url, transports=transports, beside={"/other": number})
+        one = await python.connect(url, transports=transports, beside={"/other": number})
         await two.expect("connect")
         assert len(server.engine.sessions) == 1
         assert (await one.call("who"), await two.call("who")) == (["/"], ["/other"])
@@ -135,8 +95,8 @@ async def test_two_namespaces_on_one_connection(python, transports):
         only_socket(other).disconnect()
         await two.expect("disconnect")
         assert await one.call("who") == ["/"]
-        assert not told(one, "told")
-        assert not told(one, "disconnect")
+        assert not one.told("told")
+        assert not one.told("disconnect")
 
 
 async def test_the_server_disconnects(python, transports):
@@ -149,7 +109,7 @@ async def test_the_server_disconnects(python, transports):
 
     async with by_serve(server) as url:
         for close in (False, True):
-            socket = await connected(python, url, transports=transports)
+            socket = await python.connect(url, transports=transports)
             await socket.emit("out", close)
             assert await socket.expect("farewell") == (b"\1",)
             await socket.expect("disconnect")
@@ -161,7 +121,7 @@ async def test_the_server_disconnects(python, transports):
 async def test_a_killed_client_is_noticed(python, transports):
     server = echoing()
     async with by_serve(server) as url:
-        await connected(python, url, transports=transports)
+        await python.connect(url, transports=transports)
         if transports == ["polling"]:
             (session,) = server.engine.sessions.values()
             await until(lambda: session.transport.writable)
@@ -173,7 +133,7 @@ async def test_a_killed_client_is_noticed(python, transports):
 async def test_heartbeats(python, transports):
     server = echoing(EngineConfig(ping_interval=0.05, ping_timeout=0.5))
     async with by_serve(server) as url:
-        socket = await connected(python, url, transports=transports)
+        socket = await python.connect(url, transports=transports)
         # Ten times the interval and the timeout's length: unanswered, a ping would have ended it.
         began = trio.current_time()
         with trio.fail_after(PATIENCE):
@@ -187,7 +147,7 @@ async def test_it_comes_back_after_a_restart_of_the_server(python, nursery, tran
     server = echoing()
     serving = await nursery.start(serve, server, "127.0.0.1:0")
     port = serving.port
-    socket = await connected(python, serving.urls[0], transports=transports, reconnection=True)
+    socket = await python.connect(serving.urls[0], transports=transports, reconnection=True)
     await serving.aclose()
     await socket.expect("disconnect")
     serving = await nursery.start(serve, server, f"127.0.0.1:{port}")
@@ -201,7 +161,7 @@ async def test_on_long_polling_it_takes_the_end_of_the_server_as_final(python, n
     # The reference ends such a client with the same packet, and it does not come back to that one either.
     server = echoing()
     serving = await nursery.start(serve, server, "127.0.0.1:0")
-    socket = await connected(python, serving.urls[0], transports=["polling"], reconnection=True)
+    socket = await python.connect(serving.urls[0], transports=["polling"], reconnection=True)
     await serving.aclose()
     assert await socket.expect("disconnect") == ("server disconnect",)
     assert server.gone == ["server shutting down"]
@@ -209,6 +169,6 @@ async def test_on_long_polling_it_takes_the_end_of_the_server_as_final(python, n
 
 async def test_large_binary_both_ways(python, transports):
     async with by_serve(echoing()) as url:
-        socket = await connected(python, url, transports=transports)
+        socket = await python.connect(url, transports=transports)
         content = bytes(range(256)) * 2800
         assert await socket.call("echo", content) == [content]

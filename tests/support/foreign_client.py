@@ -18,6 +18,7 @@ import pytest
 import trio
 
 PATIENCE = 20.0
+TRANSPORTS = {"polling": ["polling"], "websocket": ["websocket"], "upgrade": ["polling", "websocket"]}
 NODE_PACKAGE = "socket.io-client@4.8.4"
 INTEROP = Path(__file__).parents[1] / "interop"
 
@@ -83,6 +84,10 @@ class ForeignSocket:
                         return tuple(args)
                 await self._wait()
 
+    def told(self, event: str) -> list[list]:
+        """The arguments of all events of that name that came, oldest first."""
+        return [list(args) for name, *args in self.happened if name == event]
+
     async def _wait(self) -> None:
         self.news = trio.Event()
         await self.news.wait()
@@ -100,6 +105,12 @@ class ForeignClient:
         number = next(self.numbers)
         socket = self._sockets[number] = ForeignSocket(self, number)
         await self.command(do="open", id=number, url=url, options={"reconnection": False, "forceNew": True, **options})
+        return socket
+
+    async def connect(self, url: str, **options) -> ForeignSocket:
+        """Open a socket, and wait until it is connected."""
+        socket = await self.open(url, **options)
+        await socket.expect("connect")
         return socket
 
     async def command(self, **command) -> None:
