@@ -31,7 +31,7 @@ class Limits:
     max_name_length: int = 255
     """Characters of a namespace's, an event's or a room's name."""
     max_rooms_per_socket: int = 1024
-    """Rooms of one socket; ``join`` raises beyond it."""
+    """Rooms of one socket, beside its own; ``join`` raises beyond it."""
     connect_timeout: float = 45.0
     """Seconds after which a client that joined no namespace is closed."""
     upgrade_timeout: float = 10.0
@@ -57,7 +57,7 @@ class Limits:
     close_timeout: float = 10.0
     """Seconds in which what waits is still delivered to a client that the server disconnects."""
     disconnect_timeout: float = 5.0
-    """Seconds that the ``on_disconnect`` handlers of one socket may take."""
+    """Seconds that the ``on_disconnect`` handlers of one socket may take, and its ``on_error`` handlers for one error."""
     max_sessions: int = 100_000
     """Sessions of this server; handshakes beyond it get 503."""
 

@@ -23,7 +23,7 @@ def no_assert_has_failed_in_a_handler(caplog):
 
 @pytest.fixture
 async def sio(autojump_clock):
-    server = Server(limits=Limits(max_namespaces=3, max_pending_acks=2, max_rooms_per_socket=4, send_queue_packets=8))
+    server = Server(limits=Limits(max_namespaces=3, max_pending_acks=2, max_rooms_per_socket=3, send_queue_packets=8))
     async with server.running():
         yield server
         assert not server.engine.sessions, "sessions were left"

@@ -68,6 +68,51 @@ class TestErrors:
             assert [(event, type(error)) for event, error in errors] == [("x", ExceptionGroup)]
             assert len(sio.sockets) == 1
 
+    @pytest.mark.parametrize("where", ["connection", "x", "socket.nursery"])
+    async def test_on_error_may_wait_although_the_socket_ends(self, sio, autojump_clock, where):
+        told = []
+
+        @sio.on_error
+        async def tell(socket, error, event):
+            await trio.sleep(3)
+            told.append(event)
+
+        @sio.on_connection
+        async def connection(socket):
+            if where == "connection":
+                raise ValueError
+            if where == "socket.nursery":
+                socket.nursery.start_soon(int, "no number")
+
+        @sio.on("x")
+        async def x(socket):
+            socket.disconnect()
+            raise ValueError
+
+        async with connect(sio, "40") as client:
+            await client.put('42["x"]')
+            await trio.sleep(4)
+        assert told == ["x" if where == "x" else "connection"]
+
+    async def test_on_error_that_hangs_is_given_up(self, sio, autojump_clock):
+        @sio.on_error
+        async def hang(socket, error, event):
+            await trio.sleep_forever()
+
+        @sio.on("x")
+        async def x(socket):
+            raise ValueError
+
+        @sio.on("y")
+        async def y(socket):
+            return "on time"
+
+        async with connect(sio, "40") as client:
+            began = trio.current_time()
+            await client.put('42["x"]', '420["y"]')
+            assert await client.get() == '430["on time"]'
+            assert trio.current_time() - began == sio.limits.disconnect_timeout
+
     async def test_errors_of_on_error_itself(self, sio, autojump_clock, caplog):
         @sio.on_error
         async def broken(socket, error, event):

@@ -119,13 +119,15 @@ class SessionRegistry:
             await session.closed.wait()
 
     async def open(self, request: Request) -> Session | None:
-        """Begin a session; ``None`` if there is no place for it (any more)."""
+        """Begin a session; ``None`` if there is no place for it (any more), or it has ended as soon as it began."""
         if not self.takes_new:
             return None
         session = Session(secrets.token_urlsafe(SID_BYTES), request, self._config, self._limits, self._forget)
         self._sessions[session.sid] = session
         self.start_with_sessions(self._run, session)
         await session.started.wait()
+        if session.state is SessionState.CLOSED:
+            return None
         _logger.debug("%s: opened for %s", masked(session.sid), request.client)
         return session
 

@@ -40,14 +40,22 @@ class BroadcastOperator(metaclass=NoPublicConstructor):
         self._target = target
 
     def to(self, *rooms: Room) -> BroadcastOperator:
-        """Add rooms. Without any, it is the whole namespace."""
+        """Add rooms. Without any, it is the whole namespace.
+
+        Raises:
+            TypeError: a name that is not text.
+        """
         return self._with(self._target.to(_names(rooms)))
 
     in_ = to
 
     def except_(self, *rooms: Room | HasId) -> BroadcastOperator:
-        """Leave out rooms, or sockets."""
-        return self._with(self._target.without(_names(room if isinstance(room, str) else room.id for room in rooms)))
+        """Leave out rooms, or sockets.
+
+        Raises:
+            TypeError: what is neither a socket nor text.
+        """
+        return self._with(self._target.without(_names(getattr(room, "id", room) for room in rooms)))
 
     @property
     def local(self) -> BroadcastOperator:
@@ -85,9 +93,9 @@ class BroadcastOperator(metaclass=NoPublicConstructor):
 
 
 def _names(rooms: Iterable[Room]) -> frozenset[str]:
-    names = frozenset(rooms)
+    names = list(rooms)
     for name in names:
         if not isinstance(name, str):
             msg = f"a room's name is text, not {name!r}"
             raise TypeError(msg)
-    return names
+    return frozenset(names)

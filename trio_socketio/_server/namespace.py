@@ -107,7 +107,8 @@ class Namespace(metaclass=NoPublicConstructor):
     def on_error(self, function: ErrorHandlerT) -> ErrorHandlerT:
         """Register ``async def handler(socket, error, event)``, told of every exception of a handler.
 
-        ``event`` is the event's name, or ``connection``, ``disconnect`` or ``middleware``.
+        ``event`` is the event's name, or ``connection``, ``disconnect`` or ``middleware``. It runs shielded, for
+        ``Limits.disconnect_timeout`` at most, since the socket may have ended by that error; what it raises is logged.
 
         Raises:
             TypeError: another kind of function.

@@ -42,7 +42,10 @@ class Rooms:
         return frozenset(self._rooms.get(socket_id, ()))
 
     def select(self, target: Target) -> list[str]:
-        """Return the ids that a target means, each once, in the order in which they joined: a snapshot."""
+        """Return the ids that a target means, each once: a snapshot.
+
+        Those of one room (or of the namespace) come in the order in which they joined it; rooms have no order.
+        """
         members = self._members
         if not target.rooms:
             chosen = dict.fromkeys(self._rooms)

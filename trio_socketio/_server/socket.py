@@ -147,8 +147,8 @@ class Socket(metaclass=NoPublicConstructor):
         if self._life.state is SocketState.ENDED:
             return
         most = self._limits.max_rooms_per_socket
-        if len(self.rooms.union(rooms)) > most:
-            msg = f"a socket may be in {most} rooms (Limits.max_rooms_per_socket)"
+        if len(self.rooms.union(rooms) - {self.id}) > most:
+            msg = f"a socket may be in {most} rooms beside its own (Limits.max_rooms_per_socket)"
             raise ValueError(msg)
         self._adapter.add(self.id, rooms)
 

@@ -171,7 +171,7 @@ class SocketWorker:
         finally:
             self.nursery = None
             self.end(CloseReason.SERVER_SHUTTING_DOWN)
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + self._limits.disconnect_timeout):
+            with self._last_words():
                 if was_connected:
                     await self._say_goodbye()
             self._home.adapter.remove_all(self.socket.id)
@@ -274,11 +274,16 @@ class SocketWorker:
 
     async def _report(self, error: Exception, event: str) -> None:
         _logger.error("%s: error in a handler of %s", self.socket.id, shortened(event), exc_info=error)
-        for handler in self._home.behaviour.error:
-            try:
-                await handler(self.socket, error, event)
-            except Exception:
-                _logger.exception("%s: error in on_error", self.socket.id)
+        # The socket may have ended by this very error: who is told of it must be able to pass it on nevertheless.
+        with self._last_words():
+            for handler in self._home.behaviour.error:
+                try:
+                    await handler(self.socket, error, event)
+                except Exception:
+                    _logger.exception("%s: error in on_error", self.socket.id)
+
+    def _last_words(self) -> trio.CancelScope:
+        return trio.CancelScope(shield=True, deadline=trio.current_time() + self._limits.disconnect_timeout)
 
 
 def _is_disconnected(error: BaseException) -> bool:
