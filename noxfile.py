@@ -10,9 +10,9 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 
 
 def install(session: nox.Session, *groups: str) -> None:
-    """Install the package and dependency groups."""
+    """Install the package, what its examples need, and dependency groups."""
     requirements = [entry for group in groups for entry in nox.project.dependency_groups(PROJECT, group)]
-    session.install("-q", "-e", ".", *requirements)
+    session.install("-q", "-e", ".[examples]", *requirements)
 
 
 @nox.session

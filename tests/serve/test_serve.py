@@ -1,4 +1,4 @@
-"""``serve``: where it listens, how it stops, and what it survives."""
+"""``serve``: where it listens, and how it stops."""
 
 from __future__ import annotations
 
@@ -16,28 +16,14 @@ import pytest
 import trio
 from hypercorn.config import Config
 
-from tests.support.raw_client import PATIENCE, raw_client
-from trio_socketio import ASGIApp, CloseReason, Limits, Server, serve
-from trio_socketio._serve import hypercorn as hypercorn_module
-from trio_socketio._serve.hypercorn import GuardedTCPServer, HypercornHost
+from tests.support.echo_server import answers, echoing
+from tests.support.raw_client import raw_client
+from trio_socketio import serve
 
 
 @pytest.fixture
 def sio():
-    server = Server()
-
-    @server.on("echo")
-    async def echo(socket, *args):
-        return args
-
-    return server
-
-
-async def answers(url: str) -> None:
-    async with raw_client(url) as client, client.session() as websocket:
-        await websocket.send("40", '421["echo",1]')
-        await websocket.receive()
-        assert await websocket.receive() == "431[1]"
+    return echoing()
 
 
 async def test_urls_and_ports(sio, nursery):
@@ -255,85 +241,3 @@ class TestStopping:
                 process.send_signal(signal.SIGTERM)
                 assert await process.wait() == 0
         await process.stdout.aclose()
-
-
-class TestHostility:
-    @pytest.mark.parametrize(
-        "head",
-        [
-            b"GET /other HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: \xff\r\n\r\n",
-            b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Extensions: "
-            b"permessage-deflate; server_max_window_bits=abc\r\n\r\n",
-            b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nContent-Length: 4\r\n\r\ntest",
-        ],
-    )
-    async def test_requests_that_end_a_stock_process(self, sio, nursery, head):
-        serving = await nursery.start(serve, sio, "127.0.0.1:0")
-        with trio.fail_after(PATIENCE):
-            async with await trio.open_tcp_stream("127.0.0.1", serving.port) as stream:
-                await stream.send_all(head)
-                with trio.move_on_after(0.5):
-                    await stream.receive_some()
-        await answers(serving.urls[0])
-        await serving.aclose()
-
-    async def test_a_client_that_stops_reading_is_dropped(self, nursery):
-        sio = Server(limits=Limits(write_deadline=0.3, send_queue_bytes=2**23, send_queue_packets=10_000))
-        reasons = []
-
-        @sio.on_disconnect
-        async def gone(socket, reason):
-            reasons.append(str(reason))
-
-        serving = await nursery.start(serve, sio, "127.0.0.1:0")
-        with trio.fail_after(PATIENCE):
-            async with raw_client(serving.urls[0]) as client, client.session() as websocket:
-                await websocket.send("40")
-                await websocket.receive()
-                websocket.connection._reader_task = None
-                (socket,) = sio.sockets.values()
-                blob = b"x" * 500_000
-                while not reasons:
-                    # trio-websocket's queue of one message is full at once: it reads no more.
-                    try:
-                        socket.emit_nowait("blob", blob)
-                    except (trio.WouldBlock, trio.BrokenResourceError):
-                        pass
-                    await trio.sleep(0.01)
-        assert reasons in ([CloseReason.SLOW_CONSUMER], [CloseReason.TRANSPORT_CLOSE])
-        await serving.aclose()
-
-    async def test_nothing_is_kept_after_a_message_that_is_too_large(self, sio, nursery):
-        config = Config()
-        config.bind = ["127.0.0.1:0"]
-        config.websocket_max_message_size = 1000
-        serving = await nursery.start(partial(serve, sio, config=config))
-        async with raw_client(serving.urls[0]) as client, client.session() as websocket:
-            await websocket.send("4" + "x" * 2000)
-            assert await websocket.closed() == 1009
-        with trio.fail_after(PATIENCE):
-            while sio.engine.sessions:
-                await trio.sleep(0.01)
-        await serving.aclose()
-
-
-class TestHypercornsInside:
-    """What is used of hypercorn's inside is where it was."""
-
-    def test_names(self):
-        assert {"run", "protocol_send"} <= set(vars(hypercorn_module.TCPServer))
-        assert {"handle_lifespan", "wait_for_startup", "wait_for_shutdown"} <= set(vars(hypercorn_module.Lifespan))
-        server = GuardedTCPServer(None, Config(), None, None, None, write_deadline=1)
-        assert {"send_lock", "stream", "app", "config", "context", "state"} <= set(vars(server))
-        assert {"terminated"} <= set(vars(hypercorn_module.WorkerContext(None)))
-
-    async def test_a_host_that_never_runs_lets_its_sockets_go(self, sio):
-        config = Config()
-        config.bind = ["127.0.0.1:0"]
-        host = HypercornHost(ASGIApp(sio), config, 1)
-        assert host.urls[0].startswith("http://127.0.0.1:")
-        host.release()
-        assert host.sockets.insecure_sockets[0].fileno() == -1

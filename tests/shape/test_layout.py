@@ -29,7 +29,6 @@ TESTED_BY = {
     "_util.py": "tests/base/test_base.py",
     "_version.py": "tests/base/test_base.py",
     "__main__.py": "tests/cli/test_cli.py",
-    "_serve/hypercorn.py": "tests/serve/test_serve.py",
     "_serve/serving.py": "tests/serve/test_serve.py",
     "_server/client_files.py": "tests/cli/test_cli.py",
     "_wire/attachments.py": "tests/wire/test_json_parser.py",

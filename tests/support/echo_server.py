@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import trio
 
+from tests.support.raw_client import raw_client
 from trio_socketio import EngineConfig, Server, Socket
 
 PATIENCE = 10.0
@@ -37,3 +38,11 @@ async def until(condition: Callable[[], object]) -> None:
     with trio.fail_after(PATIENCE):
         while not condition():
             await trio.sleep(0.005)
+
+
+async def answers(url: str) -> None:
+    """Check that such a server serves: a client comes, is echoed, and goes."""
+    async with raw_client(url) as client, client.session() as websocket:
+        await websocket.send("40", '421["echo",1]')
+        await websocket.receive()
+        assert await websocket.receive() == "431[1]"
