@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 import trio
 
@@ -92,7 +92,7 @@ class BroadcastOperator(metaclass=NoPublicConstructor):
         return BroadcastOperator._create(self._namespace, self._adapter, target)
 
 
-def _names(rooms: Iterable[Room]) -> frozenset[str]:
+def _names(rooms: Iterable[Any]) -> frozenset[str]:
     names = list(rooms)
     for name in names:
         if not isinstance(name, str):

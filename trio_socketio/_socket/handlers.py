@@ -5,6 +5,7 @@ How a handler is called is settled when it is registered: never by calling it an
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Awaitable, Callable
@@ -97,7 +98,11 @@ class Handlers:
 
 
 def _is_async(function: object) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - looks at it, doesn't ask whether it is callable
+    while isinstance(function, functools.partial):
+        function = function.func
+    # Of its type, as Python calls it: a class is no handler because its instances would be.
+    call = getattr(type(function), "__call__", None)  # noqa: B004 - looks at it, doesn't ask whether it is callable
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
 def _positional(function: Any) -> tuple[int, float]:
