@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import json
+import math
 
 import pytest
 import trio
@@ -23,6 +24,47 @@ from tests.support.engine import (
 )
 from trio_socketio import CloseReason, Limits
 from trio_socketio._engine.server import Admission
+
+
+class TestOpen:
+    async def test_many_at_a_time_do_not_get_past_max_sessions(self, nursery, autojump_clock):
+        opened = []
+
+        async def ask_first_then_open(registry):
+            assert registry.takes_new
+            await trio.sleep(1)
+            opened.append(await registry.open(request(POLLING)))
+
+        async with running_engine(limits=Limits(max_sessions=3)) as engine:
+            for _ in range(10):
+                nursery.start_soon(ask_first_then_open, engine._registry)
+            await trio.sleep(2)
+            begun = [session for session in opened if session is not None]
+            assert (len(opened), len(begun)) == (10, 3)
+            assert dict(engine.sessions) == {session.sid: session for session in begun}
+            begun[0].close(CloseReason.TRANSPORT_CLOSE)
+            assert engine._registry.takes_new
+            assert await engine._registry.open(request(POLLING)) is not None
+
+    async def test_one_that_is_given_up_in_its_midst_is_not_kept_for_ever(self, engine, autojump_clock):
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await engine._registry.open(request(POLLING))
+        assert scope.cancelled_caught
+        await trio.sleep(45)
+        await nothing_is_left(engine)
+
+    async def test_found_while_its_deadline_is_not_over(self, engine, autojump_clock):
+        session = await engine._registry.open(request(POLLING))
+        assert engine._registry.find(session.sid) is session
+        assert engine._registry.find("another") is None
+        autojump_clock.autojump_threshold = math.inf
+        session.timers.set("deadline", 5, lambda: session.close(CloseReason.PING_TIMEOUT))
+        autojump_clock.jump(5)
+        # The session's own task has had no turn yet.
+        assert session.close_reason is None
+        assert engine._registry.find(session.sid) is None
+        assert session.close_reason is CloseReason.PING_TIMEOUT
 
 
 class TestCapacity:
