@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Protocol, final
 
 from trio_socketio._asgi.http import send_response, serve_http
 from trio_socketio._asgi.lifespan import serve_lifespan
-from trio_socketio._asgi.scope import ASGIApplication, Receive, Scope, Send, request_of
+from trio_socketio._asgi.scope import ASGIApplication, Receive, Scope, Send, drain, request_of
 from trio_socketio._asgi.websocket import EXTENSION, serve_websocket
 from trio_socketio._engine.http import Response
 from trio_socketio._engine.server import EngineServer
@@ -58,12 +59,14 @@ class ASGIApp:
             await serve_http(self._engine, request_of(scope, path), receive, send)
 
     def _own_path(self, scope: Scope) -> str | None:
-        """Return the path if it is the engine's: as it came, or without the prefix that we are mounted under."""
+        """Return the path if it is the engine's: as it came, or without the prefix that we are mounted under.
+
+        Whoever mounts us under our own path may have taken that out of the path: then it is in the prefix.
+        """
         path: str = scope["path"]
-        if self._engine.config.serves(path):
-            return path
-        relative = path.removeprefix(scope.get("root_path", ""))
-        return relative if self._engine.config.serves(relative) else None
+        prefix: str = scope.get("root_path", "")
+        possible = (path, path.removeprefix(prefix), prefix + path)
+        return next(filter(self._engine.config.serves, possible), None)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._other is not None:
@@ -72,4 +75,5 @@ class ASGIApp:
             await receive()
             await send({"type": "websocket.close"})
         else:
+            self._engine.start_soon(partial(drain, receive))
             await send_response(self._engine, send, Response(404, b"Not Found", "text/plain; charset=utf-8"))

@@ -7,11 +7,12 @@ waits for, goes when the write deadline is over; that makes the host drop the co
 
 from __future__ import annotations
 
+from functools import partial
 from typing import final
 
 import trio
 
-from trio_socketio._asgi.scope import Message, Receive, Send, raw
+from trio_socketio._asgi.scope import Message, Receive, Send, drain, raw
 from trio_socketio._engine.exceptions import CloseReason
 from trio_socketio._engine.http import BodyTooLarge, Request, Response
 from trio_socketio._engine.server import EngineServer
@@ -72,28 +73,31 @@ async def serve_http(engine: EngineServer, request: Request, receive: Receive, s
     if abandoned.cancel_called or response is None:
         engine.undelivered(request, CloseReason.TRANSPORT_ERROR)
         return
-    if request.method != "GET" and not body.complete:
-        # Nobody will read the rest: the connection can't be used again.
-        response.headers.append(("connection", "close"))
-        _drain(engine, receive)
-    if not await send_response(engine, send, response):
-        engine.undelivered(request, CloseReason.SLOW_CONSUMER)
+    if not body.complete:
+        engine.start_soon(partial(drain, receive))
+        if "transfer-encoding" in request.headers or request.content_length:
+            # Nobody will make use of the rest: the connection can't be used again.
+            response.headers.append(("connection", "close"))
+    failure = await send_response(engine, send, response)
+    if failure is not None:
+        engine.undelivered(request, failure)
 
 
-async def send_response(engine: EngineServer, send: Send, response: Response) -> bool:
-    """Send a response, for as long as a write may take; say whether it went out, as far as the host lets us know."""
+async def send_response(engine: EngineServer, send: Send, response: Response) -> CloseReason | None:
+    """Send a response, for as long as a write may take; say why it did not go out, as far as the host lets us know."""
     sent = trio.Event()
-    delivered = False
+    failure: CloseReason | None = CloseReason.SLOW_CONSUMER
 
     async def write() -> None:
-        nonlocal delivered
+        nonlocal failure
         try:
             await send(
                 {"type": "http.response.start", "status": response.status, "headers": raw(response.header_list())}
             )
             await send({"type": "http.response.body", "body": response.body})
-            delivered = True
+            failure = None
         except Exception as error:  # noqa: BLE001 - hosts raise all sorts when the client has gone
+            failure = CloseReason.TRANSPORT_ERROR
             _logger.debug("a response could not be sent: %r", error)
         finally:
             sent.set()
@@ -103,13 +107,4 @@ async def send_response(engine: EngineServer, send: Send, response: Response) ->
             await sent.wait()
     else:
         await write()
-    return delivered
-
-
-def _drain(engine: EngineServer, receive: Receive) -> None:
-    # Hosts hand events over by a short queue, and wait for ever on an application that doesn't take them.
-    async def drain() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-    engine.start_soon(drain)
+    return failure

@@ -28,6 +28,8 @@ async def serve_lifespan(
             if other is None or not await exchange.hand_to(other, scope):
                 await exchange.answer()
     except Exception as error:
+        if exchange.failed:
+            raise
         # A host would go on serving with a dead application: a late refusal makes it fail.
         _logger.exception("the server has failed")
         with trio.CancelScope(shield=True, deadline=trio.current_time() + SECONDS):
@@ -44,6 +46,8 @@ class _Exchange:
         self._send = send
         self._started = False
         self._answered = False
+        self.failed = False
+        """The host has been told of a failure already."""
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -52,6 +56,7 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         self._answered = True
+        self.failed = self.failed or message["type"].endswith(".failed")
         await self._send(message)
 
     async def hand_to(self, other: ASGIApplication, scope: Scope) -> bool:

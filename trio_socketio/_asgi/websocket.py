@@ -13,7 +13,7 @@ from typing import final
 
 import trio
 
-from trio_socketio._asgi.scope import Receive, Send, raw
+from trio_socketio._asgi.scope import Receive, Send, drain, raw
 from trio_socketio._engine.http import Request, Response
 from trio_socketio._engine.server import EngineServer
 from trio_socketio._engine.transport import MessageTooBig
@@ -31,7 +31,7 @@ MESSAGE_TOO_BIG = 1009
 class ASGIMessageStream:
     """The engine's message stream on an accepted ASGI WebSocket."""
 
-    __slots__ = ("_code", "_max_message", "_receive", "_send", "closed")
+    __slots__ = ("_code", "_max_message", "_receive", "_send", "closed", "drained")
 
     def __init__(self, receive: Receive, send: Send, max_message: int) -> None:
         self._receive = receive
@@ -40,12 +40,14 @@ class ASGIMessageStream:
         self._code = NORMAL_CLOSURE
         self.closed = False
         """The host knows that it is over."""
+        self.drained = False
+        """The host has said so itself, and nothing comes after that."""
 
     async def receive(self) -> str | bytes:
         """Receive a message; see ``MessageStream``."""
         event = await self._receive()
         if event["type"] != "websocket.receive":
-            self.closed = True
+            self.closed = self.drained = True
             raise trio.EndOfChannel
         text = event.get("text")
         message: str | bytes = event["bytes"] if text is None else text
@@ -74,7 +76,8 @@ class ASGIMessageStream:
                 await self._send({"type": "websocket.close", "code": self._code})
             except Exception as error:  # noqa: BLE001 - as above
                 _logger.debug("a WebSocket could not be closed: %r", error)
-            self.closed = True
+            finally:
+                self.closed = True
 
     async def abort(self) -> None:
         """Tell the host that it is over, without a write: a sender that is stuck is freed when we return to the host."""
@@ -97,8 +100,9 @@ async def serve_websocket(
     try:
         await engine.carry(admission, stream)
     finally:
+        if not stream.drained:
+            engine.start_soon(partial(drain, receive))
         await stream.abort()  # noqa: ASYNC102 - in a scope that is cancelled already
-        engine.start_soon(partial(_drain, receive))
 
 
 async def _refuse(send: Send, response: Response, *, with_response: bool) -> None:
@@ -112,9 +116,3 @@ async def _refuse(send: Send, response: Response, *, with_response: bool) -> Non
 
 def _size(message: str | bytes) -> int:
     return len(message.encode()) if isinstance(message, str) and not message.isascii() else len(message)
-
-
-async def _drain(receive: Receive) -> None:
-    # Hosts hand messages over by a short queue, and wait for ever on an application that doesn't take them.
-    while (await receive())["type"] == "websocket.receive":
-        pass
