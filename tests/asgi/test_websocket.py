@@ -200,7 +200,8 @@ class TestSending:
         # The call returns although the send is stuck, and so the host drops the connection: that frees the send.
         assert opened.call.ended_at == deadline + FAREWELL
         assert [sent.get("text") for sent in opened.call.sent[2:]] == ["4stuck", None]
-        # The host was told, in a scope that was cancelled: nothing went out.
+        # The host was told before, in a scope that was cancelled: nothing went out.
+        assert opened.call.sent_during_call[-1] == {"type": "websocket.close", "code": NORMAL}
         assert closes_of(opened.call) == [NORMAL]
         assert opened.call.delivered[2:] == []
         await opened.is_closed(CloseReason.SLOW_CONSUMER)
@@ -220,6 +221,9 @@ class TestSending:
         opened.call.cancel_scope.cancel()
         await opened.call.end()
         assert opened.call.ended_at == FAREWELL
+        assert closes_of(opened.call) == [NORMAL]
+        # It is drained all the same.
+        await opened.call.put(*[text("4late")] * 30)
         await opened.is_closed(CloseReason.TRANSPORT_CLOSE)
 
 

@@ -81,6 +81,8 @@ class Call:
         self.scope = scope
         self.sent: list[Message] = []
         """All that the application has handed over, in order, whether it went out or not."""
+        self.sent_during_call: list[Message] = []
+        """What of it came before the application returned."""
         self.delivered: list[Message] = []
         """What has reached the client."""
         self.reading = trio.Event()
@@ -105,6 +107,7 @@ class Call:
         except Exception as error:
             self.failure = error
         finally:
+            self.sent_during_call = list(self.sent)
             self.reading.set()
             self._dropped.set()
             self.ended_at = trio.current_time()
