@@ -105,7 +105,7 @@ class TestCapacity:
         assert [record.levelname for record in caplog.records] == ["ERROR"] * 2
         assert "nobody runs the server: enter Server.running()" in caplog.text
         assert refusal(await poll(engine, f"{POLLING}&sid=unknown")) == (400, 1)
-        engine.undelivered(request(POLLING), CloseReason.TRANSPORT_ERROR)
+        engine.undelivered(request(POLLING), None, CloseReason.TRANSPORT_ERROR)
 
 
 class TestRunning:

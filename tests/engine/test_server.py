@@ -144,13 +144,24 @@ class TestWebSocketRefusals:
             assert refusal(await poll(engine, POLLING)) == (400, 0)
 
 
-async def test_undelivered(engine, autojump_clock):
-    query, session = await open_polling(engine)
-    engine.undelivered(request(POLLING), CloseReason.SLOW_CONSUMER)
-    engine.undelivered(request(f"{POLLING}&sid=unknown"), CloseReason.SLOW_CONSUMER)
-    assert session.close_reason is None
-    engine.undelivered(request(query), CloseReason.SLOW_CONSUMER)
-    assert recorder(session).reasons == [CloseReason.SLOW_CONSUMER]
+@pytest.mark.parametrize("response", [None, Response(200, b"4a"), Response(400)])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+class TestUndelivered:
+    async def test_on_long_polling_the_session_is_lost(self, engine, autojump_clock, method, response):
+        query, session = await open_polling(engine)
+        for strange in (POLLING, f"{POLLING}&sid=unknown"):
+            engine.undelivered(request(strange, method), response, CloseReason.SLOW_CONSUMER)
+        assert session.close_reason is None
+        engine.undelivered(request(query, method), response, CloseReason.SLOW_CONSUMER)
+        assert recorder(session).reasons == [CloseReason.SLOW_CONSUMER]
+
+    async def test_after_the_upgrade_only_if_packets_are(self, engine, autojump_clock, method, response):
+        query, session = await open_polling(engine)
+        async with open_stream(engine, query.replace("polling", "websocket")) as client:
+            await client.put("2probe", "5")
+            engine.undelivered(request(query, method), response, CloseReason.TRANSPORT_ERROR)
+            lost = method == "POST" or (response is not None and response.status == 200)
+            assert recorder(session).reasons == [CloseReason.TRANSPORT_ERROR] * lost
 
 
 async def test_sessions_are_shown_and_cannot_be_changed(engine, autojump_clock):

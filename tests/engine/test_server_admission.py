@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from tests.support.client import only_session, open_polling, poll, post, request
+from tests.support.client import only_session, open_polling, poll, post, request, settle
 from tests.support.engine import POLLING, WEBSOCKET, an_engine, ask, message, recorder, refusal, running_engine
 from trio_socketio import CORS, CloseReason, ConnectionRefused, EngineConfig, Limits
 from trio_socketio._engine.http import Response
@@ -204,3 +204,14 @@ class TestHooks:
             assert recorder(session).reasons == [CloseReason.TRANSPORT_ERROR]
             assert dict(engine.sessions) == {other.sid: other}
         assert caplog.text.count("RuntimeError: in a hook") == 1
+
+    async def test_one_that_makes_what_cannot_be_sent_fails(self, autojump_clock, caplog):
+        def hook(headers, asked):
+            headers.append(("x-price", "5 €"))
+
+        async with running_engine(EngineConfig(initial_headers=hook)) as engine:
+            assert (await poll(engine, POLLING)).status == 500
+            assert (await engine.admit(request(WEBSOCKET))).status == 500
+            await settle()
+            assert not engine.sessions
+        assert caplog.text.count("UnicodeEncodeError") == 2

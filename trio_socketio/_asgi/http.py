@@ -71,7 +71,7 @@ async def serve_http(engine: EngineServer, request: Request, receive: Receive, s
             response = await engine.handle_http(request, body.read)
     # The client may go in the very moment in which its answer was made: what is in it is lost then, too.
     if abandoned.cancel_called or response is None:
-        engine.undelivered(request, CloseReason.TRANSPORT_ERROR)
+        engine.undelivered(request, response, CloseReason.TRANSPORT_ERROR)
         return
     if not body.complete:
         engine.start_soon(partial(drain, receive))
@@ -80,7 +80,7 @@ async def serve_http(engine: EngineServer, request: Request, receive: Receive, s
             response.headers.append(("connection", "close"))
     failure = await send_response(engine, send, response)
     if failure is not None:
-        engine.undelivered(request, failure)
+        engine.undelivered(request, response, failure)
 
 
 async def send_response(engine: EngineServer, send: Send, response: Response) -> CloseReason | None:

@@ -33,7 +33,7 @@ class Request:
         method: in capitals.
         path: decoded, without the query and without the prefix that the application is mounted under.
         query_string: as it came.
-        headers: names in lower case; the values of repeated ones are joined by ``", "``.
+        headers: names in lower case; the values of repeated ones are joined by ``", "``, those of cookies by ``"; "``.
         client: the peer's address, or ``None`` if there is none (a unix socket).
         secure: it came over TLS.
     """

@@ -82,7 +82,8 @@ class PollingTransport:
         try:
             timed_out = await self._hold()
         except trio.Cancelled:
-            session.close(CloseReason.TRANSPORT_ERROR)
+            if session.transport is self:
+                session.close(CloseReason.TRANSPORT_ERROR)
             raise
         finally:
             self._held = None

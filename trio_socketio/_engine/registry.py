@@ -77,8 +77,9 @@ class SessionRegistry:
         self._context = contextvars.copy_context()
         self._draining = False
         failure: Exception | KeyboardInterrupt | SystemExit | None = None
-        try:
-            async with trio.open_nursery() as self._background:
+        async with trio.open_nursery() as background:
+            self._background = background
+            try:
                 async with trio.open_nursery() as self._nursery:
                     try:
                         yield
@@ -87,9 +88,10 @@ class SessionRegistry:
                         failure = error
                     finally:
                         self._end_sessions(self._nursery)
-                self._background.cancel_scope.cancel()
-        finally:
-            self._nursery = self._background = None
+            finally:
+                # First unknown, then closed: nobody may start a task in a nursery that ends.
+                self._nursery = self._background = None
+                background.cancel_scope.cancel()
         if failure is not None:
             raise failure
 

@@ -146,20 +146,22 @@ class EngineServer:
 
     def _hooked(self, response: Response, request: Request, session: Session, *hooks: HeadersHook | None) -> Response:
         """Let the application change the headers; if it fails, what the response carries is lost with the session."""
-        try:
-            for hook in hooks:
-                if hook is not None:
-                    hook(response.headers, request)
-        except Exception:
-            _logger.exception("a hook for headers raised: the session ends")
-            session.close(CloseReason.TRANSPORT_ERROR)
-            return Response(500)
-        return response
+        if _call_hooks(response.headers, request, *hooks):
+            return response
+        session.close(CloseReason.TRANSPORT_ERROR)
+        return Response(500)
 
-    def undelivered(self, request: Request, reason: CloseReason) -> None:
-        """Note that a response could not be delivered: its packets are lost, and so is the session."""
+    def undelivered(self, request: Request, response: Response | None, reason: CloseReason) -> None:
+        """Note that a request was given up, or its response could not be delivered: what they carried is lost.
+
+        So the session is closed, lest a packet be missing in the middle of it; but not by a GET without packets, when
+        the session has left long-polling.
+        """
         session = self.sessions.get(request.query.get("sid", ""))
-        if session is not None:
+        if session is None:
+            return
+        empty_handed = request.method == "GET" and (response is None or response.status != 200)
+        if not empty_handed or isinstance(session.transport, PollingTransport):
             session.close(reason)
 
     # WebSocket
@@ -192,12 +194,7 @@ class EngineServer:
                 return answer if isinstance(answer, Response) else refused_websocket(*answer)
         hooks = (self.config.initial_headers if session is None else None, self.config.headers)
         headers = list(headers)
-        try:
-            for hook in hooks:
-                if hook is not None:
-                    hook(headers, request)
-        except Exception:
-            _logger.exception("a hook for headers raised: the client is refused")
+        if not _call_hooks(headers, request, *hooks):
             return Response(500)
         return Admission(request, headers, session)
 
@@ -278,6 +275,20 @@ class EngineServer:
             "refused a request of the origin %s: list it in EngineConfig(cors=CORS(origins=...)) if that site may connect",
             shortened(request.headers.get("origin", "")),
         )
+
+
+def _call_hooks(headers: Headers, request: Request, *hooks: HeadersHook | None) -> bool:
+    """Let the application change headers; ``False`` if it failed, or made what can't be sent."""
+    try:
+        for hook in hooks:
+            if hook is not None:
+                hook(headers, request)
+        for name, value in headers:
+            (name + value).encode("latin-1")
+    except Exception:
+        _logger.exception("a hook for headers failed: its client pays")
+        return False
+    return True
 
 
 async def _close(stream: MessageStream) -> None:
