@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 import trio
 
 from tests.support.application import CALM, errors_of, records_of
 from tests.support.client import connect
-from trio_socketio import Server
+from trio_socketio import Disconnected, Server
 
 
 class TestErrors:
@@ -143,8 +141,8 @@ class TestErrors:
             await trio.sleep(2)
             assert [(event, type(error)) for event, error in errors] == [("x", trio.TooSlowError)]
 
-    async def test_to_meet_another_client_that_is_gone_is_reported(self, sio, autojump_clock, caplog):
-        caplog.set_level(logging.INFO, logger="trio_socketio.socket")
+    async def test_to_meet_another_client_that_is_gone_is_reported(self, sio, autojump_clock):
+        errors = errors_of(sio)
         async with connect(sio, "40") as other:
             (gone,) = sio.sockets.values()
             await other.put("41")
@@ -156,7 +154,60 @@ class TestErrors:
             async with connect(sio, "40") as client:
                 await client.put('42["x"]')
                 assert len(sio.sockets) == 1
-        assert "client that is gone" in caplog.text
+        assert [(event, type(error)) for event, error in errors] == [("x", Disconnected)]
+
+    @pytest.mark.parametrize("kind", ["middleware", "connection", "event", "group"])
+    async def test_that_the_client_leaves_while_it_is_asked_is_none(self, sio, autojump_clock, caplog, kind):
+        errors = errors_of(sio)
+
+        async def ask(socket):
+            await socket.call("question")
+
+        async def ask_twice(socket):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ask, socket)
+                nursery.start_soon(ask, socket)
+
+        register = {"middleware": sio.middleware, "connection": sio.on_connection}.get(kind, sio.on("x"))
+        register(ask_twice if kind == "group" else ask)
+        async with connect(sio) as client:
+            await client.put("40")
+            if kind != "middleware":
+                await client.put('42["x"]')
+            client.put_nowait("1")
+            await trio.sleep(1)
+        assert not errors and not records_of(caplog)
+
+    @pytest.mark.parametrize("kind", ["middleware", "connection", "event", "disconnect", "nursery"])
+    async def test_one_of_a_cancelled_handler_stays_here_and_the_cancellation_goes_on(self, autojump_clock, kind):
+        """A nursery hands over both in one group."""
+        sio = Server(CALM)
+        errors = errors_of(sio)
+
+        async def fail():
+            try:
+                await trio.sleep_forever()
+            finally:
+                raise ValueError
+
+        async def handler(socket, *args):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(fail)
+                nursery.start_soon(trio.sleep_forever)
+
+        async def hold(socket):
+            socket.nursery.start_soon(handler, socket)
+
+        registers = {"middleware": sio.middleware, "connection": sio.on_connection, "disconnect": sio.on_disconnect}
+        registers.get(kind, sio.on("x"))(hold if kind == "nursery" else handler)
+        with trio.CancelScope() as scope:
+            async with sio.running(), connect(sio) as client:
+                await client.put("40")
+                if kind != "middleware":
+                    await client.put("41" if kind == "disconnect" else '42["x"]')
+                scope.cancel()
+        assert scope.cancelled_caught
+        assert [type(error) for _, error in errors] == [ExceptionGroup]
 
     async def test_the_client_leaves_before_its_acknowledgement(self, sio, autojump_clock, caplog):
         errors = errors_of(sio)

@@ -11,15 +11,17 @@ the whole of a stock process down, and one client that doesn't read can hold up 
 
 from __future__ import annotations
 
+import logging
+import math
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, final
 
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config, Sockets
-from hypercorn.events import Closed, Event, RawData
+from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.trio.lifespan import Lifespan
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
@@ -36,19 +38,28 @@ _logger = scope_logger("serve")
 class GuardedTCPServer(TCPServer):
     """One connection: an error in it stays in it."""
 
-    def __init__(self, *args: Any, write_deadline: float) -> None:
+    def __init__(self, *args: Any, write_deadline: float, log_failure: Callable[[Exception], None]) -> None:
         super().__init__(*args)
         self._write_deadline = write_deadline
+        self._log_failure = log_failure
+        self._at_end = False
 
     async def run(self) -> None:
         """Serve the connection."""
         try:
             await super().run()
-        except Exception:
-            _logger.exception("a connection ended by an error in hypercorn; the server lives on")
+        except Exception as error:  # noqa: BLE001 - that is the guard
+            self._log_failure(error)
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        self._at_end = True
+        await self.idle_task.stop()
 
     async def protocol_send(self, event: Event) -> None:
         """Write with a deadline; hypercorn's own is shielded without one."""
+        if isinstance(event, Updated) and self._at_end:
+            return  # It would wait for another request.
         if not isinstance(event, RawData):
             await super().protocol_send(event)
             return
@@ -91,6 +102,8 @@ class HypercornHost:
         self._context = WorkerContext(None)
         self._accepting = trio.CancelScope()
         self._closing = trio.Event()
+        self._end_by = math.inf
+        self._failure_seen = False
         self.ended = trio.Event()
         """``run`` has returned."""
         self._ssl_context = config.create_ssl_context()
@@ -129,7 +142,7 @@ class HypercornHost:
                 task_status.started()
                 await self._closing.wait()
                 await self._context.terminated.set()
-                connections.cancel_scope.deadline = trio.current_time() + self._config.graceful_timeout
+                connections.cancel_scope.deadline = self._end_by
             await lifespan.wait_for_shutdown()
             lifespan_nursery.cancel_scope.cancel()
 
@@ -140,9 +153,21 @@ class HypercornHost:
 
     async def _serve_connection(self, state: ConnectionState, stream: Any) -> None:
         server = GuardedTCPServer(
-            self._app, self._config, self._context, state, stream, write_deadline=self._write_deadline
+            self._app,
+            self._config,
+            self._context,
+            state,
+            stream,
+            write_deadline=self._write_deadline,
+            log_failure=self._log_failure,
         )
         await server.run()
+
+    def _log_failure(self, error: Exception) -> None:
+        # Once loudly: whoever finds what makes hypercorn fail could fill the log with it.
+        level = logging.DEBUG if self._failure_seen else logging.ERROR
+        self._failure_seen = True
+        _logger.log(level, "a connection ended by an error in hypercorn; the server lives on", exc_info=error)
 
     def _listeners(self) -> list[trio.abc.Listener[Any]]:
         def listener(sock: Any) -> trio.SocketListener:
@@ -167,6 +192,7 @@ class HypercornHost:
         """Close the listening sockets; connections that are there go on."""
         self._accepting.cancel()
 
-    def close(self) -> None:
-        """End the connections, in hypercorn's ``graceful_timeout``, and then the lifespan: ``run`` returns."""
+    def close(self, end_by: float) -> None:
+        """Let requests that are under way end, until the time ``end_by``, and then the lifespan: ``run`` returns."""
+        self._end_by = end_by
         self._closing.set()

@@ -28,6 +28,9 @@ BACKLOG = 2048
 KEEP_ALIVE = 60.0
 """Seconds; hypercorn's 5 would make long-polling clients reconnect between two polls."""
 
+LAST_ANSWERS = 1.0
+"""Seconds that requests to the other application get in any case, when the drain has taken all of its time."""
+
 
 async def serve(
     server: Server,
@@ -49,7 +52,7 @@ async def serve(
         bind: ``"host:port"``, ``"unix:path"`` or ``"fd://3"``, or several; ``config.bind`` if it is left out.
         app: an ASGI application for all other paths; its lifespan runs inside.
         config: hypercorn's settings, for TLS and the like.
-        drain_timeout: seconds in which clients are still sent what waits for them.
+        drain_timeout: seconds in which clients are still sent what waits for them, and ``app`` answers what it has begun.
         signals: whether SIGTERM and SIGINT begin the drain (a second one ends everything at once). Left out: only if
             this is the whole program, that is, in the main thread and not started with ``nursery.start``.
         task_status: reports a ``Serving`` once it listens and ``app`` has started.
@@ -74,10 +77,10 @@ async def serve(
                 task_status.started(serving)
                 await stop.wait()
                 # While it drains it still accepts: long-polling clients may need a connection to be told. New ones get 503.
-                with trio.move_on_after(drain_timeout):
+                with trio.move_on_after(drain_timeout) as draining:
                     await server.drain()
                 host.stop_accepting()
-                host.close()
+                host.close(max(draining.deadline, trio.current_time() + LAST_ANSWERS))
                 # What is left is the signals' task; the host ends by itself.
                 await host.ended.wait()
                 nursery.cancel_scope.cancel()

@@ -14,7 +14,7 @@ Theory of operation
 
 ``end`` is synchronous: from the moment it returns no broadcast reaches the socket, questions to it have failed, and its
 namespace may be joined again by the same client; what remains is only clean-up. Errors of the application stop here, in
-``_report``: ``Cancelled`` and what is not an ``Exception`` pass.
+``_contain``, also out of a group in which a cancellation is: that, and what is not an ``Exception``, passes.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from trio_socketio._server.socket import Socket, SocketState
 from trio_socketio._socket.handlers import Registered
 from trio_socketio._socket.peer import Peer
 from trio_socketio._types import Room
+from trio_socketio._util import plain_exceptions
 from trio_socketio._wire.parser import Parser
 from trio_socketio._wire.socket_packet import Connect, ConnectError, Disconnect, Event, SocketPacket
 
@@ -166,8 +167,8 @@ class SocketWorker:
                     await self._serve()
             # Its nursery may also be cancelled by the application.
             self.disconnect()
-        except Exception as error:  # noqa: BLE001 - of tasks in socket.nursery, or left by a handler that was cancelled
-            await self._fail(error)
+        except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - of tasks in socket.nursery
+            await self._contain(raised, "connection")
         finally:
             self.nursery = None
             self.end(CloseReason.SERVER_SHUTTING_DOWN)
@@ -180,12 +181,13 @@ class SocketWorker:
         for middleware in self._home.behaviour.middlewares:
             try:
                 try:
-                    await middleware(self.socket)
+                    with plain_exceptions():
+                        await middleware(self.socket)
                 except ConnectionRefused as refusal:
                     self._refuse(refusal.message, refusal.data)
                     return False
-            except Exception as error:  # noqa: BLE001 - the one place for errors of middlewares
-                await self._report(error, "middleware")
+            except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - whatever a middleware raises
+                await self._contain(raised, "middleware")
                 self._refuse("Internal server error", None)
                 return False
         return self._state is SocketState.JOINING
@@ -220,8 +222,8 @@ class SocketWorker:
     async def _run_connection(self, handler: SocketHandler) -> None:
         try:
             await handler(self.socket)
-        except Exception as error:  # noqa: BLE001 - the one place for errors of connection handlers
-            await self._fail(error)
+        except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - whatever a connection handler raises
+            await self._contain(raised, "connection")
 
     async def _dispatch(self, event: Event) -> None:
         name, *args = event.args
@@ -252,25 +254,25 @@ class SocketWorker:
             if event.ack_id is not None:
                 answer = result if isinstance(result, tuple) else () if result is None else (result,)
                 await self.peer.answer(event.ack_id, list(answer))
-        except Disconnected:
-            # It left while it was being served; for another socket's Disconnected see below.
-            if self._state is not SocketState.ENDED:
-                _logger.info("%s: the handler of %s met a client that is gone", self.socket.id, shortened(name))
-        except Exception as error:  # noqa: BLE001 - the one place for errors of event handlers
-            await self._report(error, name)
-
-    async def _fail(self, error: Exception) -> None:
-        # That the client has left is no error of whoever was just asking it something.
-        if self._state is not SocketState.ENDED or not _is_disconnected(error):
-            self.disconnect()
-            await self._report(error, "connection")
+        except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - whatever an event handler raises
+            await self._contain(raised, name)
 
     async def _say_goodbye(self) -> None:
         for handler in self._home.behaviour.disconnect:
             try:
                 await handler(self.socket, self._reason or "")
-            except Exception as error:  # noqa: BLE001 - the one place for errors of disconnect handlers
-                await self._report(error, "disconnect")
+            except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - whatever a disconnect handler raises
+                await self._contain(raised, "disconnect")
+
+    async def _contain(self, raised: BaseException, event: str) -> None:
+        error, rest = _parted(raised)
+        # That the client has left is no error of whoever was just asking it something.
+        if error is not None and not (self._state is SocketState.ENDED and _is_disconnected(error)):
+            if event == "connection":
+                self.disconnect()
+            await self._report(error, event)
+        if rest is not None:
+            raise rest
 
     async def _report(self, error: Exception, event: str) -> None:
         _logger.error("%s: error in a handler of %s", self.socket.id, shortened(event), exc_info=error)
@@ -284,6 +286,13 @@ class SocketWorker:
 
     def _last_words(self) -> trio.CancelScope:
         return trio.CancelScope(shield=True, deadline=trio.current_time() + self._limits.disconnect_timeout)
+
+
+def _parted(raised: BaseException) -> tuple[Exception | None, BaseException | None]:
+    """Part the application's errors from what must go on: a nursery hands over both in one group."""
+    if isinstance(raised, BaseExceptionGroup) and not isinstance(raised, ExceptionGroup):
+        return raised.split(Exception)
+    return (raised, None) if isinstance(raised, Exception) else (None, raised)
 
 
 def _is_disconnected(error: BaseException) -> bool:
