@@ -218,6 +218,17 @@ class TestCall:
         assert task.outcome == answer
         assert type(task.outcome) is type(answer)
 
+    async def test_a_name_that_is_refused_costs_no_id_and_no_place(self, peer, link, nursery):
+        with pytest.raises(ValueError, match="reserved"):
+            await peer.call("connect", [])
+        for _ in range(2):
+            Task(nursery, peer.call, "x", [])
+            await settle()
+        assert link.sent == [['2/chat,0["x"]'], ['2/chat,1["x"]']]
+        with pytest.raises(ValueError, match="reserved"):
+            await peer.call("connect", [])
+        peer.leave("end")
+
     async def test_too_many_at_a_time(self, peer, link, nursery):
         tasks = [Task(nursery, peer.call, "x", []) for _ in range(2)]
         await settle()
