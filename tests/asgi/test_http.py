@@ -337,3 +337,12 @@ class TestSendResponse:
         call = Call(http_scope())
         call.error = error
         assert await send_response(engine, call.send, Response(200)) is CloseReason.TRANSPORT_ERROR
+
+    async def test_a_send_that_can_be_cancelled_is(self, engine, autojump_clock):
+        """hypercorn's over HTTP/2 is one, and the end of its connection doesn't free it."""
+
+        async def send(what: object) -> None:
+            await trio.sleep_forever()
+
+        assert await send_response(engine, send, Response(200)) is CloseReason.SLOW_CONSUMER
+        await nothing_is_left(engine)

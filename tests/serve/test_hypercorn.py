@@ -73,6 +73,18 @@ class TestHostility:
                     pass
         await serving.aclose()
 
+    @pytest.mark.parametrize("said", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"])
+    async def test_nothing_is_kept_of_connections_that_clients_close(self, sio, nursery, said):
+        serving = await nursery.start(serve, sio, "127.0.0.1:0")
+        before = trio.lowlevel.current_statistics().tasks_living
+        for _ in range(20):
+            async with await trio.open_tcp_stream("127.0.0.1", serving.port) as stream:
+                await stream.send_all(said)
+                if said.endswith(b"\r\n"):
+                    await stream.receive_some()
+        await until(lambda: trio.lowlevel.current_statistics().tasks_living <= before)
+        await serving.aclose()
+
     async def test_nothing_is_kept_after_a_message_that_is_too_large(self, sio, nursery):
         config = Config()
         config.bind = ["127.0.0.1:0"]
@@ -89,10 +101,10 @@ class TestHypercornsInside:
     """What is used of hypercorn's inside is where it was."""
 
     def test_names(self):
-        assert {"run", "protocol_send"} <= set(vars(hypercorn_module.TCPServer))
+        assert {"run", "protocol_send", "_read_data"} <= set(vars(hypercorn_module.TCPServer))
         assert {"handle_lifespan", "wait_for_startup", "wait_for_shutdown"} <= set(vars(hypercorn_module.Lifespan))
-        server = GuardedTCPServer(None, Config(), None, None, None, write_deadline=1)
-        assert {"send_lock", "stream", "app", "config", "context", "state"} <= set(vars(server))
+        server = GuardedTCPServer(None, Config(), None, None, None, write_deadline=1, log_failure=print)
+        assert {"send_lock", "stream", "app", "config", "context", "state", "idle_task"} <= set(vars(server))
         assert {"terminated"} <= set(vars(hypercorn_module.WorkerContext(None)))
 
     async def test_a_host_that_never_runs_lets_its_sockets_go(self, sio):

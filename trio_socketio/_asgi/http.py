@@ -85,17 +85,19 @@ async def serve_http(engine: EngineServer, request: Request, receive: Receive, s
 
 async def send_response(engine: EngineServer, send: Send, response: Response) -> CloseReason | None:
     """Send a response, for as long as a write may take; say why it did not go out, as far as the host lets us know."""
+    writing = trio.CancelScope()
     sent = trio.Event()
     failure: CloseReason | None = CloseReason.SLOW_CONSUMER
 
     async def write() -> None:
         nonlocal failure
         try:
-            await send(
-                {"type": "http.response.start", "status": response.status, "headers": raw(response.header_list())}
-            )
-            await send({"type": "http.response.body", "body": response.body})
-            failure = None
+            with writing:
+                await send(
+                    {"type": "http.response.start", "status": response.status, "headers": raw(response.header_list())}
+                )
+                await send({"type": "http.response.body", "body": response.body})
+                failure = None
         except Exception as error:  # noqa: BLE001 - hosts raise all sorts when the client has gone
             failure = CloseReason.TRANSPORT_ERROR
             _logger.debug("a response could not be sent: %r", error)
@@ -103,8 +105,12 @@ async def send_response(engine: EngineServer, send: Send, response: Response) ->
             sent.set()
 
     if engine.start_soon(write):
-        with trio.move_on_after(engine.limits.write_deadline):
-            await sent.wait()
+        try:
+            with trio.move_on_after(engine.limits.write_deadline):
+                await sent.wait()
+        finally:
+            # Where the host lets a send be cancelled, nothing is left of it; where not, we have gone, and that frees it.
+            writing.cancel()
     else:
         await write()
     return failure
