@@ -78,6 +78,20 @@ class TestBytes:
         assert box.has_room(huge)
 
 
+def test_more_than_half_full_it_is_crowded():
+    box = outbox(size=100, packets=5)
+    assert not box.is_crowded
+    box.put([message(b"x" * 50)])
+    assert not box.is_crowded
+    box.put([message(b"x")])
+    assert box.is_crowded
+    box.take()
+    box.put([message(b"")] * 2)
+    assert not box.is_crowded
+    box.put([message(b"")])
+    assert box.is_crowded
+
+
 class TestPackets:
     def test_the_bound_is_inclusive(self):
         box = outbox(packets=5)

@@ -42,10 +42,12 @@ class Sockets:
         self.parser = CountingParser()
         self.deliveries: list[tuple[str, list, bool]] = []
         self.on_deliver = lambda socket_id: None
+        self.crowded: set[str] = set()
 
     def deliver(self, socket_id, batch, *, volatile):
         self.deliveries.append((socket_id, batch, volatile))
         self.on_deliver(socket_id)
+        return socket_id in self.crowded
 
     @property
     def reached(self) -> str:
@@ -190,6 +192,16 @@ class TestBroadcast:
         sockets.on_deliver = lambda socket_id: None
         adapter.broadcast(EVENT, target("x"))
         assert [socket_id for socket_id, _, _ in sockets.deliveries] == ["new a", "new b", "new c"]
+
+    def test_it_is_crowded_if_a_recipient_of_the_last_broadcast_was(self, adapter, sockets):
+        assert not adapter.is_crowded
+        sockets.crowded = {"a"}
+        for to, expected in (("x", True), ("y", False), ("", True)):
+            adapter.broadcast(EVENT, target(to))
+            assert adapter.is_crowded is expected
+        sockets.crowded = set()
+        adapter.broadcast(EVENT, target())
+        assert not adapter.is_crowded
 
     def test_a_broadcast_within_a_broadcast(self, adapter, sockets):
         def again(socket_id):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import assert_checkpoints, assert_no_checkpoints
 
-from trio_socketio._server.broadcast import BroadcastOperator
+from trio_socketio._server.broadcast import TURNS, BroadcastOperator
 from trio_socketio._server.target import Target
 from trio_socketio._wire.socket_packet import RESERVED_EVENTS, Event
 
@@ -18,6 +18,7 @@ class Adapter:
 
     def __init__(self) -> None:
         self.broadcasts: list[tuple[Event, Target]] = []
+        self.is_crowded = False
 
     def broadcast(self, event, target):
         self.broadcasts.append((event, target))
@@ -118,8 +119,27 @@ class TestEmit:
         await operator(adapter=adapter).emit("x")
         assert adapter.broadcasts[0][0].ack_id is None
 
-    async def test_cancelled_it_has_sent_nothing(self):
+    @pytest.mark.parametrize("is_crowded", [False, True])
+    async def test_writers_get_turns_when_one_of_them_is_behind(self, nursery, is_crowded):
         adapter = Adapter()
+        adapter.is_crowded = is_crowded
+        turns = 0
+
+        async def write() -> None:
+            nonlocal turns
+            while not adapter.broadcasts:
+                await trio.lowlevel.checkpoint()
+                turns += 1
+
+        nursery.start_soon(write)
+        await trio.lowlevel.checkpoint()
+        await operator(adapter=adapter).emit("x")
+        assert (turns >= TURNS) is is_crowded
+
+    @pytest.mark.parametrize("is_crowded", [False, True])
+    async def test_cancelled_it_has_sent_nothing(self, is_crowded):
+        adapter = Adapter()
+        adapter.is_crowded = is_crowded
         with trio.CancelScope() as scope:
             scope.cancel()
             await operator(adapter=adapter).emit("x")

@@ -29,6 +29,7 @@ class Session:
         self.reasons: list[CloseReason] = []
         self.failure: Exception | None = None
         self.on_close = lambda: None
+        self.outbox = SimpleNamespace(is_crowded=False)
 
     def send(self, batch):
         if self.failure is not None:
@@ -128,6 +129,12 @@ class TestDeliver:
         for socket_id in ("stranger", "a"):
             members.deliver(socket_id, BATCH, volatile=volatile)
         assert not any(each.session.sent or each.session.volatile for each in entered)
+
+    def test_it_says_whether_the_client_is_crowded(self, members, entered):
+        entered[0].session.outbox.is_crowded = True
+        said = {each: members.deliver(each, BATCH, volatile=False) for each in ("a", "b", "stranger")}
+        assert said == {"a": True, "b": False, "stranger": False}
+        assert members.deliver("a", BATCH, volatile=True) is False, "what is volatile waits for nothing"
 
     def test_one_that_reads_too_slowly_is_closed_and_named_in_the_log(self, members, entered, caplog):
         caplog.set_level(logging.INFO, "trio_socketio.namespace")

@@ -194,6 +194,19 @@ async def test_a_broadcast_while_rooms_change(autojump_clock):
         assert len(sio.sockets) == 1
 
 
+async def test_a_burst_of_broadcasts_makes_nobody_slow_who_reads(autojump_clock):
+    sio = Server(limits=Limits(send_queue_packets=100))
+    async with sio.running(), connect(sio, "40") as quick, connect(sio, "40") as frozen:
+        quick.turns = frozen.turns = 10
+        frozen.reading = trio.Event()
+        for number in range(2000):
+            await sio.emit("number", number)
+        await settle()
+        assert quick.get_waiting() == [f'42["number",{number}]' for number in range(2000)]
+        assert len(sio.sockets) == 1, "who reads nothing is dropped, and nobody has waited for it"
+        assert trio.current_time() < 1
+
+
 async def test_frame_5_and_a_poll_racing_each_other(sio, autojump_clock):
     for poll_first in (True, False):
         query, session = await open_polling(sio.engine)

@@ -44,6 +44,11 @@ class Outbox:
             return False
         return self._bytes + _size(batch) <= self._max_bytes
 
+    @property
+    def is_crowded(self) -> bool:
+        """It is more than half full: who can, should let what waits go out first."""
+        return len(self._packets) * 2 > self._max_packets or self._bytes * 2 > self._max_bytes
+
     def put(self, batch: Sequence[EnginePacket]) -> None:
         """Append a batch, without asking for room."""
         self._packets += batch

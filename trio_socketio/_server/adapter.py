@@ -30,8 +30,13 @@ class LocalSockets(Protocol):
         """The parser that clients use."""
         ...
 
-    def deliver(self, socket_id: str, batch: Sequence[EnginePacket], *, volatile: bool) -> None:
-        """Queue a batch for a connected socket of this server; never blocks, never raises for the socket's state."""
+    def deliver(self, socket_id: str, batch: Sequence[EnginePacket], *, volatile: bool) -> bool:
+        """Queue a batch for a connected socket of this server; never blocks, never raises for the socket's state.
+
+        Returns:
+            Whether its client is crowded: more than half of what may wait for it does.
+        """
+        ...
 
 
 class Adapter(ABC):
@@ -69,6 +74,11 @@ class Adapter(ABC):
             ValueError: likewise.
         """
 
+    @property
+    def is_crowded(self) -> bool:
+        """At the last broadcast a client of this server was crowded: ``emit`` lets writers go on before the next one."""
+        return False
+
 
 AdapterFactory: TypeAlias = Callable[[LocalSockets], Adapter]
 
@@ -80,6 +90,12 @@ class LocalAdapter(Adapter):
     def __init__(self, sockets: LocalSockets) -> None:
         self._sockets = sockets
         self._rooms = Rooms()
+        self._is_crowded = False
+
+    @property
+    def is_crowded(self) -> bool:
+        """See ``Adapter.is_crowded``."""
+        return self._is_crowded
 
     def add(self, socket_id: str, rooms: Iterable[str]) -> None:
         """Put a socket into rooms."""
@@ -101,6 +117,8 @@ class LocalAdapter(Adapter):
         """Encode once, and share the packets among all recipients."""
         batch = encode_batch(self._sockets.parser, event)
         deliver, volatile = self._sockets.deliver, target.volatile
+        crowded = 0
         # A snapshot, and no checkpoint inside: rooms may change while the slow are being dropped.
         for socket_id in self._rooms.select(target):
-            deliver(socket_id, batch, volatile=volatile)
+            crowded += deliver(socket_id, batch, volatile=volatile)
+        self._is_crowded = crowded > 0

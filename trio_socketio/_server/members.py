@@ -54,15 +54,15 @@ class Members:
         """Say whether a socket has this id."""
         return name in self._workers
 
-    def deliver(self, socket_id: str, batch: Sequence[EnginePacket], *, volatile: bool) -> None:
+    def deliver(self, socket_id: str, batch: Sequence[EnginePacket], *, volatile: bool) -> bool:
         """Queue a batch for a connected socket; see ``LocalSockets``."""
         worker = self._workers.get(socket_id)
         if worker is None:
-            return
+            return False
         session = worker.session
         if volatile:
             session.send_volatile(batch)
-            return
+            return False
         try:
             session.send(batch)
         except trio.WouldBlock:
@@ -70,3 +70,4 @@ class Members:
             session.close(CloseReason.SLOW_CONSUMER)
         except Disconnected:
             pass
+        return session.outbox.is_crowded
