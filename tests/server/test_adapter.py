@@ -235,3 +235,8 @@ def test_an_adapter_must_have_it_all():
 
     with pytest.raises(TypeError, match="add.*broadcast.*remove.*remove_all.*rooms_of"):
         Incomplete(Sockets())
+
+
+def test_one_that_says_nothing_of_it_is_not_crowded():
+    plain = type("Plain", (Adapter,), dict.fromkeys(Adapter.__abstractmethods__, lambda *_: None))
+    assert plain(Sockets()).is_crowded is False
