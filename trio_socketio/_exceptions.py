@@ -23,9 +23,17 @@ class ConnectionRefused(SocketIOError):  # noqa: N818 - it is the name that the 
     Args:
         message: what the client is told; the default says as little as possible.
         data: anything that can be sent as JSON; left out of the packet when ``None``.
+
+    Raises:
+        TypeError: the message is not text.
+        ValueError: the message is not Unicode.
     """
 
     def __init__(self, message: str = "Forbidden", data: object = None) -> None:
+        if not isinstance(message, str):
+            msg = f"ConnectionRefused(message) is the text that the client is told, not {message!r}"
+            raise TypeError(msg)
+        message.encode()
         super().__init__(message)
         self.message = message
         """What the client is told."""

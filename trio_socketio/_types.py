@@ -8,7 +8,10 @@ from typing import TypeAlias
 Data: TypeAlias = (
     "str | bytes | bytearray | memoryview | int | float | bool | Mapping[str, Data] | Sequence[Data] | None"
 )
-"""What an event's argument or an acknowledgement may hold: JSON, and bytes anywhere in it."""
+"""What an event's argument or an acknowledgement may hold: JSON, and bytes anywhere in its arrays and objects.
+
+What msgspec knows beside that (dataclasses, sets, times, UUIDs) is encoded in its way, and bytes in *those* become base64
+text. NaN and infinities become ``null``, as in JavaScript."""
 
 Room: TypeAlias = str
 """A room's name: 1 to ``Limits.max_name_length`` characters."""

@@ -67,11 +67,16 @@ async def opened(engine):
 
 
 class TestAccept:
+    @pytest.mark.parametrize(("asked", "chosen"), [(["a", "b"], "a"), ([], None), (None, None)])
+    async def test_the_first_subprotocol_is_chosen(self, engine, autojump_clock, asked, chosen):
+        async with calling(app_of(engine), websocket_scope(WEBSOCKET) | {"subprotocols": asked}, CONNECT) as call:
+            assert (await call.next())["subprotocol"] == chosen
+
     async def test_only_after_the_connect_message(self, engine, autojump_clock):
         async with calling(app_of(engine), websocket_scope(WEBSOCKET)) as call:
             assert call.sent == []
             await call.put(CONNECT)
-            assert call.sent[0] == {"type": "websocket.accept", "headers": call.sent[0]["headers"]}
+            assert call.sent[0]["type"] == "websocket.accept"
 
     async def test_with_the_headers_of_a_hook(self, autojump_clock):
         def hook(headers, request) -> None:
@@ -88,6 +93,62 @@ class TestAccept:
         await call.run(app_of(engine))
         assert call.failure is call.error
         await nothing_is_left(engine)
+
+
+class TestAllowRequest:
+    """It may take its time; the client need not wait for it."""
+
+    @pytest.fixture
+    async def asked(self):
+        cancelled = []
+
+        async def allow(request) -> None:
+            try:
+                await trio.sleep(10)
+            except trio.Cancelled:
+                cancelled.append(trio.current_time())
+                raise
+
+        async with running_engine(EngineConfig(allow_request=allow), Limits(connect_timeout=20)) as engine:
+            engine.cancelled = cancelled
+            yield engine
+            await nothing_is_left(engine)
+
+    async def test_a_client_that_waits_is_accepted(self, asked, autojump_clock):
+        async with calling(app_of(asked), websocket_scope(WEBSOCKET), CONNECT) as call:
+            await trio.sleep(11)
+            await call.put(text("4a"))
+            assert call.sent[0]["type"] == "websocket.accept"
+            (session,) = asked.sessions.values()
+            assert recorder(session).messages == ["a"]
+            await call.go()
+
+    async def test_a_client_that_leaves_is_not(self, asked, autojump_clock):
+        async with calling(app_of(asked), websocket_scope(WEBSOCKET), CONNECT) as call:
+            await trio.sleep(1)
+            await call.go()
+            await call.end()
+            assert (call.sent, asked.cancelled) == ([], [1])
+            assert not asked.sessions
+
+    async def test_in_the_very_moment_in_which_it_is_allowed(self, asked, autojump_clock):
+        async with calling(app_of(asked), websocket_scope(WEBSOCKET), CONNECT) as call:
+            await trio.sleep(10)
+            await call.go()
+            await call.end()
+            await trio.sleep(1)
+            assert not asked.sessions
+
+    async def test_it_takes_too_long(self, caplog, autojump_clock):
+        async def allow(request) -> None:
+            await trio.sleep_forever()
+
+        async with running_engine(EngineConfig(allow_request=allow), Limits(connect_timeout=20)) as engine:
+            async with calling(app_of(engine), websocket_scope(WEBSOCKET), CONNECT) as call:
+                await call.end()
+                assert call.sent == [{"type": "websocket.close"}]
+                assert trio.current_time() == 20
+            assert "TooSlowError" in caplog.text
 
 
 class TestRefusal:

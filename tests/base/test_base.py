@@ -115,6 +115,10 @@ def test_exceptions():
     refused = trio_socketio.ConnectionRefused("no", {"code": 1})
     assert (str(refused), refused.message, refused.data) == ("no", "no", {"code": 1})
     assert trio_socketio.ConnectionRefused().message == "Forbidden"
+    with pytest.raises(TypeError, match="is the text that the client is told, not 403"):
+        trio_socketio.ConnectionRefused(403)
+    with pytest.raises(ValueError, match="surrogates"):
+        trio_socketio.ConnectionRefused("\ud800")
     gone = trio_socketio.Disconnected("ping timeout")
     assert (gone.reason, str(gone)) == ("ping timeout", "disconnected: ping timeout")
     assert isinstance(gone, trio_socketio.SocketIOError)

@@ -55,7 +55,7 @@ class TestHandshake:
         ("GET", "EIO=4&transport=webtransport", (400, 0)),
         ("GET", "EIO=4&transport=POLLING", (400, 0)),
         ("GET", "EIO=4&transport=", (400, 0)),
-        ("GET", f"{POLLING}&sid=", (400, 1)),
+        ("POST", f"{POLLING}&sid=", (400, 2)),
         ("GET", f"{POLLING}&sid=unknown", (400, 1)),
         ("POST", POLLING, (400, 2)),
         ("PUT", POLLING, (400, 2)),

@@ -64,6 +64,42 @@ class TestJoining:
             await client.join("/d")
             assert not sio.namespace("/a").sockets
 
+    async def test_leaving_and_joining_does_not_pile_up_handlers_that_are_not_done(self, autojump_clock):
+        sio = Server(CALM, limits=Limits(max_namespaces=2, disconnect_timeout=5))
+        running = 0
+
+        @sio.on_disconnect
+        async def linger(socket, reason):
+            nonlocal running
+            running += 1
+            try:
+                await trio.sleep_forever()
+            finally:
+                running -= 1
+
+        async with sio.running(), connect(sio) as client:
+            for _ in range(4):
+                await client.join()
+                await client.put("41")
+            await client.put("40")
+            assert await client.get() == '44{"message":"Too many namespaces"}'
+            assert running == 4
+            await trio.sleep(6)
+            assert running == 0
+            await client.join()
+
+    @pytest.mark.parametrize("nothing", ["2", "23", '2/nobody["x"]'])
+    async def test_an_event_of_nothing_is_passed_over_by_who_is_there(self, sio, autojump_clock, nothing):
+        async with connect(sio, "40") as client, connect(sio) as stranger:
+            for each in (client, stranger):
+                await each.put(f"4{nothing}")
+            assert await stranger.get_close() == []
+            if "nobody" in nothing:
+                assert await client.get_close() == []
+            else:
+                await client.put("41")
+                await client.join()
+
     async def test_a_refused_namespace_takes_no_place(self, autojump_clock):
         sio = Server(limits=Limits(max_namespaces=1))
 

@@ -8,7 +8,7 @@ from typing import Protocol, final
 from trio_socketio._asgi.http import send_response, serve_http
 from trio_socketio._asgi.lifespan import serve_lifespan
 from trio_socketio._asgi.scope import ASGIApplication, Receive, Scope, Send, drain, request_of
-from trio_socketio._asgi.websocket import EXTENSION, serve_websocket
+from trio_socketio._asgi.websocket import serve_websocket
 from trio_socketio._engine.http import Response
 from trio_socketio._engine.server import EngineServer
 
@@ -48,13 +48,7 @@ class ASGIApp:
         if path is None:
             await self._pass_on(scope, receive, send)
         elif scope["type"] == "websocket":
-            await serve_websocket(
-                self._engine,
-                request_of(scope, path),
-                receive,
-                send,
-                can_refuse_with_response=EXTENSION in (scope.get("extensions") or {}),
-            )
+            await serve_websocket(self._engine, request_of(scope, path), scope, receive, send)
         else:
             await serve_http(self._engine, request_of(scope, path), receive, send)
 

@@ -13,9 +13,9 @@ from typing import final
 
 import trio
 
-from trio_socketio._asgi.scope import Receive, Send, drain, raw
+from trio_socketio._asgi.scope import Receive, Scope, Send, drain, raw
 from trio_socketio._engine.http import Request, Response
-from trio_socketio._engine.server import EngineServer
+from trio_socketio._engine.server import Admission, EngineServer
 from trio_socketio._engine.transport import MessageTooBig
 from trio_socketio._logging import scope_logger
 
@@ -86,16 +86,18 @@ class ASGIMessageStream:
             await self.aclose()
 
 
-async def serve_websocket(
-    engine: EngineServer, request: Request, receive: Receive, send: Send, *, can_refuse_with_response: bool
-) -> None:
+async def serve_websocket(engine: EngineServer, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one WebSocket request."""
     await receive()
-    admission = await engine.admit(request)
-    if isinstance(admission, Response):
-        await _refuse(send, admission, with_response=can_refuse_with_response)
+    admission = await _admit(engine, request, receive)
+    if admission is None:
         return
-    await send({"type": "websocket.accept", "headers": raw(admission.headers)})
+    if isinstance(admission, Response):
+        await _refuse(send, admission, with_response=EXTENSION in (scope.get("extensions") or {}))
+        return
+    # Browsers fail the connection if they asked for subprotocols and none is chosen. It means nothing here.
+    subprotocol = next(iter(scope.get("subprotocols") or ()), None)
+    await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": raw(admission.headers)})
     stream = ASGIMessageStream(receive, send, engine.limits.max_payload)
     try:
         await engine.carry(admission, stream)
@@ -103,6 +105,26 @@ async def serve_websocket(
         if not stream.drained:
             engine.start_soon(partial(drain, receive))
         await stream.abort()  # noqa: ASYNC102 - in a scope that is cancelled already
+
+
+async def _admit(engine: EngineServer, request: Request, receive: Receive) -> Admission | Response | None:
+    """Decide about the request; ``None`` if its client has left before that."""
+    if engine.config.allow_request is None:
+        return await engine.admit(request)
+    admission: Admission | Response | None = None
+    left = False
+
+    async def watch() -> None:
+        nonlocal left
+        await receive()  # Before the handshake is answered, only the end can come.
+        left = True
+        nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch)
+        admission = await engine.admit(request)
+        nursery.cancel_scope.cancel()
+    return None if left else admission
 
 
 async def _refuse(send: Send, response: Response, *, with_response: bool) -> None:

@@ -120,7 +120,8 @@ class EngineConfig:
             which are not browsers, are always let through.
         cookie: set a cookie with the session's id.
         allow_request: called before a session is opened; returns ``False`` or raises ``ConnectionRefused`` to refuse
-            (HTTP 403). It is under the server's care: what else it raises refuses with 400, and is logged.
+            (HTTP 403). What else it raises refuses with 400, and is logged; so does one that takes longer than
+            ``Limits.connect_timeout``. It is cancelled when the client leaves.
         initial_headers: may change the headers of the first answer of a session.
         headers: may change the headers of every successful answer.
 

@@ -77,23 +77,31 @@ class SessionRegistry:
         self._context = contextvars.copy_context()
         self._draining = False
         failure: Exception | KeyboardInterrupt | SystemExit | None = None
+        try:
+            async with self._nurseries():
+                try:
+                    yield
+                except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 - raised below
+                    # Kept out of the nursery, which would put it into a group, and raised as it is.
+                    failure = error
+        finally:
+            if failure is not None:
+                raise failure
+
+    @asynccontextmanager
+    async def _nurseries(self) -> AsyncIterator[None]:
         async with trio.open_nursery() as background:
             self._background = background
             try:
                 async with trio.open_nursery() as self._nursery:
                     try:
                         yield
-                    except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 - raised below
-                        # Kept out of the nursery, which would put it into a group, and raised as it is below.
-                        failure = error
                     finally:
                         self._end_sessions(self._nursery)
             finally:
                 # First unknown, then closed: nobody may start a task in a nursery that ends.
                 self._nursery = self._background = None
                 background.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
 
     def _end_sessions(self, nursery: trio.Nursery) -> None:
         self._draining = True
@@ -127,7 +135,11 @@ class SessionRegistry:
         session = Session(secrets.token_urlsafe(SID_BYTES), request, self._config, self._limits, self._forget)
         self._sessions[session.sid] = session
         self.start_with_sessions(self._run, session)
-        await session.started.wait()
+        try:
+            await session.started.wait()
+        except trio.Cancelled:
+            session.close(CloseReason.TRANSPORT_ERROR)
+            raise
         if session.state is SessionState.CLOSED:
             return None
         _logger.debug("%s: opened for %s", masked(session.sid), request.client)
@@ -159,7 +171,7 @@ class SessionRegistry:
     async def _run(self, session: Session) -> None:
         try:
             await session.run(self._accept(session))
-        except Exception:
+        except* Exception:
             # Handlers contain the application's errors: this is a fault of ours. It may cost one client, not all.
             _logger.exception("session %s ended by a fault of the server", masked(session.sid))
         finally:

@@ -7,6 +7,7 @@ then a ``MessageStream``.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from trio_socketio._logging import scope_logger, shortened
 from trio_socketio._wire.engine_handshake import OpenData, Query, Refusal
 
 _logger = scope_logger("engine")
+
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*")
 
 
 @final
@@ -242,7 +245,8 @@ class EngineServer:
         if self.config.allow_request is None:
             return None
         try:
-            allowed = await self.config.allow_request(request)
+            with trio.fail_after(self.limits.connect_timeout):
+                allowed = await self.config.allow_request(request)
         except ConnectionRefused as refusal:
             return Refusal.FORBIDDEN, refusal.message
         except Exception:
@@ -283,12 +287,13 @@ def _call_hooks(headers: Headers, request: Request, *hooks: HeadersHook | None) 
         for hook in hooks:
             if hook is not None:
                 hook(headers, request)
-        for name, value in headers:
-            (name + value).encode("latin-1")
+        unfit = [header for header in headers if not _HEADER.fullmatch(": ".join(header))]
     except Exception:
         _logger.exception("a hook for headers failed: its client pays")
         return False
-    return True
+    if unfit:
+        _logger.error("a hook made headers that can't be sent, %s: its client pays", shortened(unfit))
+    return not unfit
 
 
 async def _close(stream: MessageStream) -> None:

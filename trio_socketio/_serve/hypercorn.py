@@ -48,8 +48,8 @@ class GuardedTCPServer(TCPServer):
         """Serve the connection."""
         try:
             await super().run()
-        except Exception as error:  # noqa: BLE001 - that is the guard
-            self._log_failure(error)
+        except* Exception as errors:  # noqa: BLE001 - that is the guard
+            self._log_failure(errors)
 
     async def _read_data(self) -> None:
         await super()._read_data()

@@ -88,7 +88,7 @@ class Connection:
 
     async def _receive_event(self, event: Event, size: int) -> None:
         worker = self._worker_of(event)
-        if worker is None or worker.queue.put_nowait(event, size):
+        if worker is None or not event.args or worker.queue.put_nowait(event, size):
             return
         self.session.pause()
         try:
@@ -134,10 +134,12 @@ class Connection:
         if name in self._workers:
             msg = f"second CONNECT to {shortened(name)}"
             raise RemoteProtocolError(msg)
-        members = self._find(name)
+        nursery, members, most = self._nursery, self._find(name), self._limits.max_namespaces
+        assert nursery is not None  # noqa: S101 - messages come only after the start
         if members is None:
             self.send(ConnectError(name, {"message": "Invalid namespace"}))
-        elif len(self._workers) >= self._limits.max_namespaces:
+        elif len(self._workers) >= most or len(nursery.child_tasks) >= 2 * most:
+            # As many may be left whose handlers are not done with them yet: else one could leave and join without end.
             self.send(ConnectError(name, {"message": "Too many namespaces"}))
         else:
             socket_id = secrets.token_urlsafe(SOCKET_ID_BYTES)
@@ -145,8 +147,7 @@ class Connection:
             self._left.discard(name)
             deadline = trio.current_time() + self._limits.connect_timeout
             self.session.timers.set(("join", name), deadline, worker.time_out)
-            assert self._nursery is not None  # noqa: S101 - messages come only after the start
-            self._nursery.start_soon(worker.run)
+            nursery.start_soon(worker.run)
 
     # Asked by workers
 

@@ -174,7 +174,7 @@ class SocketWorker:
             self.end(CloseReason.SERVER_SHUTTING_DOWN)
             with self._last_words():
                 if was_connected:
-                    await self._say_goodbye()
+                    await self._say_goodbye()  # noqa: ASYNC102 - it is shielded, with a deadline
             self._home.adapter.remove_all(self.socket.id)
 
     async def _is_admitted(self) -> bool:
@@ -289,10 +289,10 @@ class SocketWorker:
 
 
 def _parted(raised: BaseException) -> tuple[Exception | None, BaseException | None]:
-    """Part the application's errors from what must go on: a nursery hands over both in one group."""
-    if isinstance(raised, BaseExceptionGroup) and not isinstance(raised, ExceptionGroup):
-        return raised.split(Exception)
-    return (raised, None) if isinstance(raised, Exception) else (None, raised)
+    """Part the application's errors from what must go on, a cancellation above all: a nursery hands over one group."""
+    if isinstance(raised, Exception):
+        return raised, None
+    return raised.split(Exception) if isinstance(raised, BaseExceptionGroup) else (None, raised)
 
 
 def _is_disconnected(error: BaseException) -> bool:

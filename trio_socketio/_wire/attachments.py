@@ -7,7 +7,7 @@ neither a deep nor a cyclic structure can exhaust the stack.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trio_socketio._exceptions import RemoteProtocolError
@@ -38,20 +38,23 @@ def take_out(args: list[Any]) -> tuple[list[Any], list[bytes]]:
 def _has_binary(args: list[Any]) -> bool:
     level: list[Any] = [args]
     for _ in range(MAX_DEPTH):
-        below: list[Any] = []
+        below: dict[int, Any] = {}  # by identity: what contains itself twice would double with each level
         for container in level:
             for value in container.values() if isinstance(container, Mapping) else container:
-                if type(value) in _LEAVES:
+                if type(value) in _LEAVES or isinstance(value, str):
                     continue
                 if isinstance(value, _BINARY):
                     return True
-                if isinstance(value, (Mapping, list, tuple)):
-                    below.append(value)
+                if isinstance(value, (Mapping, Sequence)):
+                    below[id(value)] = value
         if not below:
             return False
-        level = below
-    msg = f"event arguments are nested more than {MAX_DEPTH} deep, or contain themselves"
-    raise ValueError(msg)
+        level = list(below.values())
+    raise _too_deep()
+
+
+def _too_deep() -> ValueError:
+    return ValueError(f"event arguments are nested more than {MAX_DEPTH} deep, or contain themselves")
 
 
 def _without_binary(value: Any, attachments: list[bytes], depth: int = 0) -> Any:
@@ -60,11 +63,10 @@ def _without_binary(value: Any, attachments: list[bytes], depth: int = 0) -> Any
         attachments.append(bytes(value))
         return {"_placeholder": True, "num": len(attachments) - 1}
     if depth > MAX_DEPTH:
-        msg = f"event arguments are nested more than {MAX_DEPTH} deep, or contain themselves"
-        raise ValueError(msg)
+        raise _too_deep()
     if isinstance(value, Mapping):
         return {key: _without_binary(item, attachments, depth + 1) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, Sequence) and not isinstance(value, str):
         return [_without_binary(item, attachments, depth + 1) for item in value]
     return value
 

@@ -51,7 +51,8 @@ class Query:
     @classmethod
     def of(cls, parameters: Mapping[str, str]) -> Query:
         """Pick them out of a parsed query string."""
-        return cls(parameters.get("transport"), parameters.get("EIO"), parameters.get("sid"))
+        # An empty sid is none, as for the reference.
+        return cls(parameters.get("transport"), parameters.get("EIO"), parameters.get("sid") or None)
 
     def refusal(self, *, method: str, is_websocket: bool, transports: Sequence[str]) -> Refusal | None:
         """Check what can be checked without knowing any session; the order of the checks is the reference's.

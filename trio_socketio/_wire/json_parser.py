@@ -11,6 +11,7 @@ Decoding is linear: every part is sliced off once, numbers are ASCII digits and 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import msgspec
@@ -33,29 +34,66 @@ _HEAD = re.compile(r"([0-6])(?:([0-9]{1,10})-)?(?:(/[^,]*)(?:,|\Z))?([0-9]{1,16}
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
-_encode_json = msgspec.json.Encoder().encode
+
+def _plain(value: object) -> object:
+    """Turn what stands for a JSON value into one; msgspec asks about each type that it does not know."""
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    # Of types that it knows it asks only if they stand as keys.
+    if isinstance(value, Mapping) and type(value) is not dict:
+        return dict(value)
+    if isinstance(value, Sequence) and type(value) not in {list, tuple}:
+        return list(value)
+    msg = f"{type(value).__name__} can't be sent, at least not there: events and acknowledgements hold JSON, and bytes"
+    raise TypeError(msg)
+
+
+_encode_json = msgspec.json.Encoder(enc_hook=_plain).encode
 _decode_json = msgspec.json.Decoder().decode
 
 
 @final
 class JSONParser:
-    """The parser that all official clients use by default."""
+    """The parser that all official clients use by default.
 
-    __slots__ = ()
+    Args:
+        max_attachments: the most that it sends in one packet; official clients close the connection beyond 10.
+    """
+
+    __slots__ = ("_max_attachments",)
+
+    def __init__(self, *, max_attachments: int = 10) -> None:
+        self._max_attachments = max_attachments
 
     def encode(self, packet: SocketPacket) -> list[str | bytes]:
         """Encode a packet: one text message, then its attachments."""
         match packet:
             case Event(namespace, args, ack_id):
-                return _encode_with_attachments("2", "5", namespace, args, ack_id)
+                return self._with_attachments("2", "5", namespace, args, ack_id)
             case Ack(namespace, args, ack_id):
-                return _encode_with_attachments("3", "6", namespace, args, ack_id)
+                return self._with_attachments("3", "6", namespace, args, ack_id)
             case Connect(namespace, data):
                 return [f"0{_namespace(namespace)}{_json(data) if data is not None else ''}"]
             case Disconnect(namespace):
                 return [f"1{_namespace(namespace)}"]
             case ConnectError(namespace, data):
                 return [f"4{_namespace(namespace)}{_json(data)}"]
+
+    def _with_attachments(
+        self, plain: str, binary: str, namespace: str, args: Sequence[Any], ack_id: int | None
+    ) -> list[str | bytes]:
+        values, attachments = take_out(args if type(args) is list else list(args))
+        number = "" if ack_id is None else ack_id
+        if not attachments:
+            return [f"{plain}{_namespace(namespace)}{number}{_json(values)}"]
+        if len(attachments) > self._max_attachments:
+            msg = f"{len(attachments)} attachments in one packet: clients take {self._max_attachments}, send several packets"
+            raise ValueError(msg)
+        return [f"{binary}{len(attachments)}-{_namespace(namespace)}{number}{_json(values)}", *attachments]
 
     def decoder(self, limits: Limits) -> JSONDecoder:
         """Make a decoder for one connection."""
@@ -67,17 +105,10 @@ def _namespace(name: str) -> str:
 
 
 def _json(value: Any) -> str:
-    return _encode_json(value).decode()
-
-
-def _encode_with_attachments(
-    plain: str, binary: str, namespace: str, args: Any, ack_id: int | None
-) -> list[str | bytes]:
-    values, attachments = take_out(args if type(args) is list else list(args))
-    number = "" if ack_id is None else ack_id
-    if not attachments:
-        return [f"{plain}{_namespace(namespace)}{number}{_json(values)}"]
-    return [f"{binary}{len(attachments)}-{_namespace(namespace)}{number}{_json(values)}", *attachments]
+    try:
+        return _encode_json(value).decode()
+    except RecursionError as error:
+        raise ValueError("data that is nested too deeply, or contains itself") from error
 
 
 @final
@@ -175,23 +206,30 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _packet(packet_type: str, namespace: str, ack_id: int | None, payload: Any, max_name: int) -> SocketPacket | None:
+def _packet(packet_type: str, namespace: str, ack_id: int | None, payload: Any, max_name: int) -> SocketPacket:
     match packet_type, payload:
         case "2" | "5", [str() as name, *_] if name not in RESERVED_EVENTS and len(name) <= max_name:
             return Event(namespace, payload, ack_id)
         case "2" | "5", [int() | float() as number, *rest] if not isinstance(number, bool):
             # JavaScript's event names may be numbers; its listeners are then found by the number's text.
-            return Event(namespace, [str(number), *rest], ack_id)
-        case "2", msgspec.UNSET if ack_id is None:
-            return None  # An event without anything is let pass by the reference.
+            return Event(namespace, [_number_text(number), *rest], ack_id)
+        case "2", msgspec.UNSET:
+            return Event(namespace, [])  # It means nothing, and is let pass by the reference.
         case "3" | "6", list() if ack_id is not None:
             return Ack(namespace, payload, ack_id)
         case "0", dict():
             return Connect(namespace, payload)
         case "0", msgspec.UNSET:
             return Connect(namespace)
-        case "1", msgspec.UNSET if ack_id is None:
+        case "1", msgspec.UNSET:
             return Disconnect(namespace)
         case "4", dict() | str():
             return ConnectError(namespace, payload)
     raise RemoteProtocolError("illegal payload for its packet type")
+
+
+def _number_text(number: float) -> str:
+    # As JavaScript writes it: 1 for 1.0, 1e-7 for 1e-07.
+    if isinstance(number, int) or (number.is_integer() and abs(number) < 1e21):
+        return str(int(number))
+    return re.sub("e([+-])0", r"e\1", repr(number))

@@ -35,7 +35,7 @@ class Disconnect:
 @final
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event: ``args[0]`` is its name. With an ``ack_id`` the sender wants an answer."""
+    """An event: ``args[0]`` is its name. With an ``ack_id`` the sender wants an answer. Without ``args`` it means nothing."""
 
     namespace: str
     args: Sequence[Any]
