@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from collections import UserDict, deque
 from types import MappingProxyType
 
@@ -239,6 +240,15 @@ def test_refuses(message):
 )
 def test_takes(message, packet):
     assert decode(message) == [packet]
+
+
+@pytest.mark.parametrize("tail", ['"' + '\\"' * 400_000, '"' + "\\" * 800_001, '"x' * 400_000, "[" * 800_000])
+def test_the_search_for_depth_is_linear(tail):
+    """Quadratic, each of these would take hours."""
+    began = time.process_time()
+    with pytest.raises(RemoteProtocolError):
+        decode("2" + "[" * 129 + tail)
+    assert time.process_time() - began < 10
 
 
 def test_takes_the_deepest_that_is_allowed():
