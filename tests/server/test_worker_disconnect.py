@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from tests.support.application import CALM, reasons_of
+from tests.support.application import CALM, errors_of, forever, reasons_of, records_of, socket_of
 from tests.support.client import connect, open_polling, poll, post, settle
 from trio_socketio import Disconnected, EngineConfig, Limits, Server
 from trio_socketio._engine.transport import MessageTooBig
@@ -212,3 +212,88 @@ class TestDisconnect:
         async with connect(sio, "40") as client:
             await client.put("41")
             assert len(tried) == 2
+
+
+class TestDrain:
+    async def test_that_a_client_is_being_closed_is_no_error_of_its_handlers(self, autojump_clock, caplog):
+        sio = Server(CALM)
+        errors, reasons = errors_of(sio), reasons_of(sio)
+        seen = []
+
+        @sio.on_connection
+        async def tick(socket):
+            try:
+                while True:
+                    await socket.emit("tick")
+                    await trio.sleep(1)
+            finally:
+                seen.append(socket.disconnect_reason)
+
+        async with sio.running(), connect(sio, "40") as client:
+            client.reading = trio.Event()
+            await trio.sleep(2)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(sio.drain)
+                await trio.sleep(3)
+                client.reading.set()
+        assert reasons == ["server shutting down"]
+        assert not errors and not records_of(caplog)
+
+    async def test_who_waits_for_room_learns_of_it_at_once(self, autojump_clock):
+        sio = Server(CALM, limits=Limits(send_queue_packets=1))
+        async with sio.running(), connect(sio, "40") as client:
+            client.reading = trio.Event()
+            socket = socket_of(sio)
+            for _ in range(2):
+                await socket.emit("x")
+                await settle()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(sio.drain)
+                began = trio.current_time()
+                with pytest.raises(Disconnected, match="server shutting down"):
+                    await socket.emit("x")
+                assert trio.current_time() == began
+                client.reading.set()
+
+    async def test_nobody_joins_a_session_that_is_closing(self, autojump_clock):
+        sio = Server(CALM)
+        reasons = reasons_of(sio)
+        other = sio.namespace("/other")
+
+        @other.middleware
+        async def think(socket):
+            await trio.sleep(1)
+
+        other.on_connection(forever)
+        reasons_of_other = reasons_of(other)
+
+        async with sio.running(), connect(sio, "40") as client:
+            client.reading = trio.Event()
+            socket_of(sio).emit_nowait("waits")
+            await client.put("40/other,")
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(sio.drain)
+                await trio.sleep(3)
+                assert not other.sockets
+                client.reading.set()
+        assert (reasons, reasons_of_other) == (["server shutting down"], [])
+
+
+async def test_disconnect_reaches_the_client_behind_a_full_queue(autojump_clock):
+    sio = Server(CALM, limits=Limits(send_queue_packets=4))
+    other = sio.namespace("/other")
+    reasons, reasons_of_other = reasons_of(sio), reasons_of(other)
+    async with sio.running(), connect(sio, "40", "40/other,") as client:
+        client.reading = trio.Event()
+        socket = socket_of(sio, "/other")
+        sent = 0
+        with pytest.raises(trio.WouldBlock):
+            while True:
+                socket.emit_nowait("x", sent)
+                sent += 1
+                await settle()
+        socket.disconnect()
+        client.reading.set()
+        await settle()
+        assert client.get_waiting() == [*(f'42/other,["x",{number}]' for number in range(sent)), "41/other,"]
+        assert (reasons, reasons_of_other) == ([], ["server namespace disconnect"])

@@ -178,6 +178,16 @@ class Session:
         if transport is not None:
             transport.wake()
 
+    def send_anyway(self, batch: Sequence[EnginePacket]) -> None:
+        """Queue packets also behind a full queue: few, and such that the client must see. A closing session drops them."""
+        if self.state is not SessionState.OPEN:
+            return
+        self.outbox.put(batch)
+        if self._trace:
+            self._log_packets("sends", batch)
+        if self.transport is not None:
+            self.transport.wake()
+
     def send_volatile(self, batch: Sequence[EnginePacket]) -> None:
         """Send packets that are worth something now or never: dropped unless they go out at once."""
         writable = self.transport is not None and self.transport.writable and not self.outbox
@@ -254,6 +264,7 @@ class Session:
         self.close_reason = reason
         self._heartbeat.stop()
         self.timers.set("close", trio.current_time() + self.limits.close_timeout, lambda: self.close(reason))
+        self.outbox.wake_waiting()
         if self.transport is not None:
             self.transport.wake()
 
@@ -277,10 +288,8 @@ class Session:
             self.transport.wake()
 
     def _ping(self) -> None:
-        # A ping must reach the client also behind a full queue: it may be what tells that it is gone.
-        self.outbox.put((PING,))
-        if self.transport is not None:
-            self.transport.wake()
+        # Also behind a full queue: it may be what tells that the client is gone.
+        self.send_anyway((PING,))
 
     def _log_packets(self, verb: str, batch: Sequence[EnginePacket]) -> None:
         name = "-" if self.transport is None else self.transport.name

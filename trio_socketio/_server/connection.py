@@ -23,6 +23,7 @@ from trio_socketio._server.members import Members
 from trio_socketio._server.socket import SocketState
 from trio_socketio._server.worker import SocketWorker
 from trio_socketio._socket.peer import encode_batch
+from trio_socketio._wire.engine_packet import EnginePacket
 from trio_socketio._wire.parser import Parser
 from trio_socketio._wire.socket_packet import Ack, Connect, ConnectError, Disconnect, Event, SocketPacket
 
@@ -153,16 +154,23 @@ class Connection:
 
     def send(self, packet: SocketPacket) -> None:
         """Queue a packet; a client that has no room for it is disconnected."""
-        if self._trace:
-            _logger.debug("sends %s", shortened(packet))
-        if isinstance(packet, Disconnect):
-            self._left.add(packet.namespace)
+        batch = self._encode(packet)
         try:
-            self.session.send(encode_batch(self._parser, packet))
+            self.session.send(batch)
         except trio.WouldBlock:
             self.session.close(CloseReason.SLOW_CONSUMER)
         except Disconnected:
             pass
+
+    def tell_to_leave(self, namespace: str) -> None:
+        """Queue a DISCONNECT, behind a full queue too: each is preceded by a CONNECT, for which there was room."""
+        self._left.add(namespace)
+        self.session.send_anyway(self._encode(Disconnect(namespace)))
+
+    def _encode(self, packet: SocketPacket) -> list[EnginePacket]:
+        if self._trace:
+            _logger.debug("sends %s", shortened(packet))
+        return encode_batch(self._parser, packet)
 
     def joined(self, worker: SocketWorker) -> None:
         """The client has joined a namespace: it may stay."""

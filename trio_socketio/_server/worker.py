@@ -27,7 +27,7 @@ import trio
 
 from trio_socketio._engine.config import TransportName
 from trio_socketio._engine.exceptions import CloseReason, Disconnected
-from trio_socketio._engine.session import Session
+from trio_socketio._engine.session import Session, SessionState
 from trio_socketio._exceptions import ConnectionRefused
 from trio_socketio._limits import Limits
 from trio_socketio._logging import scope_logger, shortened
@@ -41,7 +41,7 @@ from trio_socketio._socket.peer import Peer
 from trio_socketio._types import Room
 from trio_socketio._util import plain_exceptions
 from trio_socketio._wire.parser import Parser
-from trio_socketio._wire.socket_packet import Connect, ConnectError, Disconnect, Event, SocketPacket
+from trio_socketio._wire.socket_packet import Connect, ConnectError, Event, SocketPacket
 
 _logger = scope_logger("socket")
 
@@ -72,6 +72,9 @@ class Client(Protocol):
 
     def send(self, packet: SocketPacket) -> None:
         """Queue a packet that must not be lost: a client that has no room for it is disconnected."""
+
+    def tell_to_leave(self, namespace: str) -> None:
+        """Queue a DISCONNECT, behind what waits."""
 
     def joined(self, worker: SocketWorker) -> None:
         """A namespace was joined."""
@@ -152,7 +155,7 @@ class SocketWorker:
         if close:
             self._client.disconnect_all()
         elif self._state is not SocketState.ENDED:
-            self._client.send(Disconnect(self._home.name))
+            self._client.tell_to_leave(self._home.name)
             self.end(reason)
 
     # The task
@@ -190,7 +193,8 @@ class SocketWorker:
                 await self._contain(raised, "middleware")
                 self._refuse("Internal server error", None)
                 return False
-        return self._state is SocketState.JOINING
+        # A session that is closing answers nobody any more: its client would never learn that it has joined.
+        return self._state is SocketState.JOINING and self.session.state is SessionState.OPEN
 
     def _refuse(self, message: str, data: object) -> None:
         if self._state is SocketState.ENDED:
@@ -266,8 +270,9 @@ class SocketWorker:
 
     async def _contain(self, raised: BaseException, event: str) -> None:
         error, rest = _parted(raised)
-        # That the client has left is no error of whoever was just asking it something.
-        if error is not None and not (self._state is SocketState.ENDED and _is_disconnected(error)):
+        # That the client leaves is no error of whoever was just asking it something.
+        is_leaving = self._state is SocketState.ENDED or self.session.state is not SessionState.OPEN
+        if error is not None and not (is_leaving and _is_disconnected(error)):
             if event == "connection":
                 self.disconnect()
             await self._report(error, event)
