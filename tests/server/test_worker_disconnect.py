@@ -214,6 +214,46 @@ class TestDisconnect:
             assert len(tried) == 2
 
 
+@pytest.mark.parametrize("how", ["client", "disconnect", "a task raises", "nursery cancelled", "server cancelled"])
+@pytest.mark.parametrize("turn", range(5))  # whose turn it is first is by chance
+async def test_finally_always_sees_why_and_that_it_is_over(autojump_clock, how, turn):
+    sio = Server(CALM)
+    seen = []
+
+    async def live(socket, *args):
+        try:
+            await trio.sleep_forever()
+        finally:
+            seen.append((socket.connected, socket.disconnect_reason))
+            sio.emit_nowait("left")
+
+    async def fail():
+        raise ValueError
+
+    sio.on_connection(live)
+    with trio.CancelScope() as scope:
+        async with sio.running(), connect(sio, "40") as client:
+            socket = socket_of(sio)
+            match how:
+                case "client":
+                    await client.put("41")
+                case "disconnect":
+                    socket.disconnect()
+                case "a task raises":
+                    socket.nursery.start_soon(fail)
+                case "nursery cancelled":
+                    socket.nursery.cancel_scope.cancel()
+                case "server cancelled":
+                    scope.cancel()
+            await settle()
+            assert "left" not in "".join(client.get_waiting())
+    reasons = {
+        "client": ["client namespace disconnect"],
+        "server cancelled": ["server shutting down", "transport close"],  # the client is cancelled, too
+    }.get(how, ["server namespace disconnect"])
+    assert seen in [[(False, reason)] for reason in reasons]
+
+
 class TestDrain:
     async def test_that_a_client_is_being_closed_is_no_error_of_its_handlers(self, autojump_clock, caplog):
         sio = Server(CALM)

@@ -7,7 +7,7 @@ Theory of operation
     middlewares --(one refuses)--> CONNECT_ERROR, rooms left, done
         | all passed: enter the namespace, queue CONNECT
         v
-    socket.nursery: the connection handlers' tasks, and the loop that takes events from the queue
+    the connection handlers' tasks; inside, socket.nursery and the loop that takes events from the queue
         | end(reason): the scope is cancelled; ``finally`` blocks of handlers run, rooms still readable
         v
     on_disconnect handlers, shielded, for ``Limits.disconnect_timeout`` --> rooms left
@@ -109,7 +109,8 @@ class SocketWorker:
         self._home = home
         self._client = client
         self._limits = limits
-        self._scope = trio.CancelScope()
+        # Shielded: only ``end`` cancels it, so that handlers always know why. Whatever ends a session ends its sockets.
+        self._scope = trio.CancelScope(shield=True)
         self._concurrent = trio.CapacityLimiter(limits.max_concurrent_handlers)
 
     @property
@@ -168,10 +169,6 @@ class SocketWorker:
                 if await self._is_admitted():
                     was_connected = self._connect()
                     await self._serve()
-            # Its nursery may also be cancelled by the application.
-            self.disconnect()
-        except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - of tasks in socket.nursery
-            await self._contain(raised, "connection")
         finally:
             self.nursery = None
             self.end(CloseReason.SERVER_SHUTTING_DOWN)
@@ -213,15 +210,24 @@ class SocketWorker:
         return True
 
     async def _serve(self) -> None:
-        async with trio.open_nursery() as self.nursery:
-            for handler in self._home.behaviour.connection:
-                self.nursery.start_soon(self._run_connection, handler)
-            # Two turns of the scheduler: each connection handler has run up to its first checkpoint before an event
-            # is handled, so what it sets up there is there.
-            await trio.lowlevel.checkpoint()
-            await trio.lowlevel.checkpoint()
-            while (event := await self.queue.get()) is not None:
-                await self._dispatch(event)
+        async with trio.open_nursery() as handlers:
+            try:
+                async with trio.open_nursery() as self.nursery:
+                    for handler in self._home.behaviour.connection:
+                        handlers.start_soon(self._run_connection, handler)
+                    await self._handle_events()
+            except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - of tasks in socket.nursery
+                await self._contain(raised, "connection")
+            # The application may have cancelled it: here, too, the end comes first, and then the handlers.
+            self.disconnect()
+
+    async def _handle_events(self) -> None:
+        # Two turns of the scheduler: each connection handler has run up to its first checkpoint before an event is
+        # handled, so what it sets up there is there.
+        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint()
+        while (event := await self.queue.get()) is not None:
+            await self._dispatch(event)
 
     async def _run_connection(self, handler: SocketHandler) -> None:
         try:
