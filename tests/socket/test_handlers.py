@@ -204,8 +204,19 @@ class TestNames:
     def test_reserved(self, name):
         with pytest.raises(ValueError, match=f"'{name}' is reserved by Socket.IO: choose another event name"):
             check_event_name(name)
-        with pytest.raises(ValueError, match="is reserved"):
+        with pytest.raises(ValueError, match="is reserved|is not an event that clients send"):
             Handlers().add(name, plain, concurrent=False)
+
+    @pytest.mark.parametrize(
+        ("name", "instead"),
+        [("connect", "on_connection"), ("connection", "on_connection"), ("disconnect", "on_disconnect")],
+    )
+    def test_what_other_libraries_call_the_life_of_a_socket(self, name, instead):
+        with pytest.raises(ValueError, match=f"not an event that clients send: register with {instead}"):
+            Handlers().add(name, plain, concurrent=False)
+
+    def test_a_connection_may_be_emitted_all_the_same(self):
+        check_event_name("connection")
 
     @pytest.mark.parametrize("name", [None, 5, b"bytes", ("a",), ["a"]])
     def test_not_text(self, name):

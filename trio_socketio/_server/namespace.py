@@ -10,7 +10,7 @@ from trio_socketio._server.broadcast import BroadcastOperator, HasId
 from trio_socketio._server.members import Members
 from trio_socketio._server.socket import Socket
 from trio_socketio._server.target import Target
-from trio_socketio._socket.handlers import EventHandler, check_handler
+from trio_socketio._socket.handlers import EventHandler, check_handled_event, check_handler
 from trio_socketio._types import Data, Room
 from trio_socketio._util import NoPublicConstructor
 
@@ -83,8 +83,9 @@ class Namespace(metaclass=NoPublicConstructor):
 
         Raises:
             TypeError: another kind of function, or the name is not text.
-            ValueError: the name is reserved, or has a handler already.
+            ValueError: the name is reserved, or is no event of clients (``connection``), or has a handler already.
         """
+        check_handled_event(event)
 
         def register(function: EventHandlerT) -> EventHandlerT:
             self._behaviour.events.add(event, function, concurrent=concurrent)

@@ -33,6 +33,22 @@ def check_event_name(name: object) -> None:
         raise ValueError(msg)
 
 
+_INSTEAD = {"connect": "on_connection", "connection": "on_connection", "disconnect": "on_disconnect"}
+
+
+def check_handled_event(name: object) -> None:
+    """Refuse what can't be the name of an event that clients send.
+
+    Raises:
+        TypeError: not text.
+        ValueError: reserved by the protocol, or what other libraries call the joining of a socket.
+    """
+    if isinstance(name, str) and name in _INSTEAD:
+        msg = f"{name!r} is not an event that clients send: register with {_INSTEAD[name]}"
+        raise ValueError(msg)
+    check_event_name(name)
+
+
 def check_handler(function: object, arguments: int, shape: str) -> None:
     """Refuse a function that can't be called with so many positional arguments.
 
@@ -77,9 +93,9 @@ class Handlers:
 
         Raises:
             TypeError: not ``async def handler(socket, *args)``, or the name is not text.
-            ValueError: the name is reserved, or has a handler already.
+            ValueError: the name is reserved, is no event of clients (``connection``), or has a handler already.
         """
-        check_event_name(event)
+        check_handled_event(event)
         if event in self._by_event:
             msg = f"the event {event!r} has a handler already: {self._by_event[event].function!r}"
             raise ValueError(msg)
