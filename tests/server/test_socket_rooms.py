@@ -59,6 +59,16 @@ class TestRooms:
             socket.leave("a")
             socket.join("d")
 
+    async def test_it_does_not_leave_its_own(self, sio, autojump_clock):
+        async with connect(sio, "40") as client:
+            socket = socket_of(sio)
+            socket.leave(socket.id)
+            assert socket.rooms == {socket.id}
+            await socket.broadcast.emit("others")
+            await socket.volatile.emit("me")
+            await settle()
+            assert client.get_waiting() == ['42["me"]']
+
     async def test_after_the_end_join_does_nothing(self, sio, autojump_clock):
         async with connect(sio, "40") as client:
             socket = socket_of(sio)

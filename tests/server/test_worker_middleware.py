@@ -197,8 +197,18 @@ class TestMiddleware:
         async with connect(sio) as client:
             await client.put("40")
             assert not sio.sockets
-            assert client.get_waiting() == ["41"]
+            assert client.get_waiting() == ['44{"message":"Forbidden"}']
         assert not ran
+
+    async def test_it_cannot_ask_a_client_that_cannot_answer_yet(self, sio, autojump_clock):
+        @sio.middleware
+        async def ask(socket):
+            with pytest.raises(RuntimeError, match="has not joined yet"):
+                await socket.call("question")
+
+        async with connect(sio) as client:
+            await client.join()
+            assert client.get_waiting() == []
 
     async def test_as_many_rooms_as_allowed_still_let_the_socket_in(self, autojump_clock):
         sio = Server(limits=Limits(max_rooms_per_socket=2))

@@ -18,6 +18,7 @@ from trio_socketio._engine.http import Request, Response
 from trio_socketio._engine.server import Admission, EngineServer
 from trio_socketio._engine.transport import MessageTooBig
 from trio_socketio._logging import scope_logger
+from trio_socketio._wire.engine_packet import encoded_size
 
 _logger = scope_logger("engine")
 
@@ -51,7 +52,7 @@ class ASGIMessageStream:
             raise trio.EndOfChannel
         text = event.get("text")
         message: str | bytes = event["bytes"] if text is None else text
-        if _size(message) > self._max_message:
+        if encoded_size(message) > self._max_message:
             self._code = MESSAGE_TOO_BIG
             raise MessageTooBig
         return message
@@ -134,7 +135,3 @@ async def _refuse(send: Send, response: Response, *, with_response: bool) -> Non
     headers = raw([*response.header_list(), ("connection", "close")])
     await send({"type": f"{EXTENSION}.start", "status": response.status, "headers": headers})
     await send({"type": f"{EXTENSION}.body", "body": response.body})
-
-
-def _size(message: str | bytes) -> int:
-    return len(message.encode()) if isinstance(message, str) and not message.isascii() else len(message)

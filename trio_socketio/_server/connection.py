@@ -23,7 +23,7 @@ from trio_socketio._server.members import Members
 from trio_socketio._server.socket import SocketState
 from trio_socketio._server.worker import SocketWorker
 from trio_socketio._socket.peer import encode_batch
-from trio_socketio._wire.engine_packet import EnginePacket
+from trio_socketio._wire.engine_packet import EnginePacket, encoded_size
 from trio_socketio._wire.parser import Parser
 from trio_socketio._wire.socket_packet import Ack, Connect, ConnectError, Disconnect, Event, SocketPacket
 
@@ -65,7 +65,7 @@ class Connection:
     async def receive(self, message: str | bytes) -> None:
         """Take a message; see ``Handler``."""
         packet = self._decoder.feed(message)
-        size = self._unfinished_bytes + len(message)
+        size = self._unfinished_bytes + encoded_size(message)
         if packet is None:
             self._await_attachments(message, size)
             return

@@ -153,9 +153,10 @@ class Socket(metaclass=NoPublicConstructor):
         self._adapter.add(self.id, rooms)
 
     def leave(self, *rooms: Room) -> None:
-        """Leave rooms; those that it isn't in are passed over."""
+        """Leave rooms; those that it isn't in are passed over, and so is its own, by which it is found."""
         for room in rooms:
-            self._adapter.remove(self.id, room)
+            if room != self.id:
+                self._adapter.remove(self.id, room)
 
     def _check_room(self, room: object) -> None:
         if not isinstance(room, str):
@@ -209,9 +210,13 @@ class Socket(metaclass=NoPublicConstructor):
         Raises:
             Disconnected: the client is gone, also while this waits.
             TooManyPendingAcks: it owes ``Limits.max_pending_acks`` answers.
+            RuntimeError: in a middleware, when the client can't answer yet.
             TypeError: as ``emit``.
             ValueError: as ``emit``.
         """
+        if self._life.state is SocketState.JOINING:
+            msg = "a middleware can't ask: the client has not joined yet, and could not answer"
+            raise RuntimeError(msg)
         return await self._peer.call(event, args)
 
     @property

@@ -19,6 +19,7 @@ namespace may be joined again by the same client; what remains is only clean-up.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any, Protocol, final
@@ -111,6 +112,7 @@ class SocketWorker:
         self._limits = limits
         # Shielded: only ``end`` cancels it, so that handlers always know why. Whatever ends a session ends its sockets.
         self._scope = trio.CancelScope(shield=True)
+        self._end_by = math.inf
         self._concurrent = trio.CapacityLimiter(limits.max_concurrent_handlers)
 
     @property
@@ -155,7 +157,9 @@ class SocketWorker:
         """End the socket by telling its client to leave."""
         if close:
             self._client.disconnect_all()
-        elif self._state is not SocketState.ENDED:
+        elif self._state is SocketState.JOINING:
+            self._refuse("Forbidden", None)
+        elif self._state is SocketState.CONNECTED:
             self._client.tell_to_leave(self._home.name)
             self.end(reason)
 
@@ -172,6 +176,7 @@ class SocketWorker:
         finally:
             self.nursery = None
             self.end(CloseReason.SERVER_SHUTTING_DOWN)
+            self._end_by = trio.current_time() + self._limits.disconnect_timeout
             with self._last_words():
                 if was_connected:
                     await self._say_goodbye()  # noqa: ASYNC102 - it is shielded, with a deadline
@@ -296,14 +301,19 @@ class SocketWorker:
                     _logger.exception("%s: error in on_error", self.socket.id)
 
     def _last_words(self) -> trio.CancelScope:
-        return trio.CancelScope(shield=True, deadline=trio.current_time() + self._limits.disconnect_timeout)
+        deadline = min(trio.current_time() + self._limits.disconnect_timeout, self._end_by)
+        return trio.CancelScope(shield=True, deadline=deadline)
 
 
 def _parted(raised: BaseException) -> tuple[Exception | None, BaseException | None]:
     """Part the application's errors from what must go on, a cancellation above all: a nursery hands over one group."""
-    if isinstance(raised, Exception):
-        return raised, None
-    return raised.split(Exception) if isinstance(raised, BaseExceptionGroup) else (None, raised)
+    if not isinstance(raised, BaseExceptionGroup):
+        return (raised, None) if isinstance(raised, Exception) else (None, raised)
+    errors, rest = raised.split(Exception)
+    error: Exception | None = errors
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error, rest
 
 
 def _is_disconnected(error: BaseException) -> bool:

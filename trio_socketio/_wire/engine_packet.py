@@ -33,6 +33,11 @@ class PacketType(Enum):
 _TYPES = {member.value: member for member in PacketType}
 
 
+def encoded_size(data: str | bytes) -> int:
+    """Bytes of text or binary data on the wire."""
+    return len(data) if isinstance(data, bytes) or data.isascii() else len(data.encode())
+
+
 @final
 class EnginePacket:
     """One Engine.IO packet: immutable, shared among recipients.
@@ -72,11 +77,7 @@ class EnginePacket:
         size = self._size
         if size < 0:
             data = self.data
-            if isinstance(data, bytes):
-                size = len(data)
-            else:
-                size = 1 + (len(data) if data.isascii() else len(data.encode()))
-            self._size = size
+            size = self._size = encoded_size(data) + isinstance(data, str)
         return size
 
     def __eq__(self, other: object) -> bool:
