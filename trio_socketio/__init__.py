@@ -28,6 +28,7 @@ from trio_socketio._server.namespace import Namespace as Namespace
 from trio_socketio._server.server import Server as Server
 from trio_socketio._server.socket import Socket as Socket
 from trio_socketio._server.target import Target as Target
+from trio_socketio._server.volatile import VolatileSocket as VolatileSocket
 from trio_socketio._socket.acks import TooManyPendingAcks as TooManyPendingAcks
 from trio_socketio._types import Data as Data
 from trio_socketio._types import Room as Room

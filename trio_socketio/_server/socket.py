@@ -14,6 +14,7 @@ from trio_socketio._server.adapter import Adapter
 from trio_socketio._server.broadcast import BroadcastOperator, HasId
 from trio_socketio._server.handshake import Handshake
 from trio_socketio._server.target import Target
+from trio_socketio._server.volatile import VolatileSocket
 from trio_socketio._socket.peer import Peer
 from trio_socketio._types import Data, Room
 from trio_socketio._util import NoPublicConstructor
@@ -220,9 +221,10 @@ class Socket(metaclass=NoPublicConstructor):
         return await self._peer.call(event, args)
 
     @property
-    def volatile(self) -> BroadcastOperator:
-        """For events to this client that are dropped unless they can be written at once."""
-        return self._operator(Target(rooms=frozenset({self.id}), volatile=True))
+    def volatile(self) -> VolatileSocket:
+        """For events that are dropped unless they can be written at once: to this client, or ``to`` others."""
+        own = self._operator(Target(rooms=frozenset({self.id}), volatile=True))
+        return VolatileSocket._create(own, self.broadcast.volatile)
 
     # To others
 

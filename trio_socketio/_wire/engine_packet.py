@@ -3,7 +3,8 @@
 A packet is one character for its type, then its data. As a WebSocket message that is a text frame ``<type><data>``, or
 the bare bytes for binary data. In an HTTP payload binary data becomes ``b<base64>``; its type, ``message``, is implied.
 
-A broadcast hands the *same* packet object to all recipients, so each form is made once, when first asked for.
+A broadcast hands the *same* packet object to all recipients, so the costly form, the payload's, is made once, when first
+asked for.
 """
 
 from __future__ import annotations
