@@ -22,7 +22,7 @@ class NoPublicConstructor(type):
         raise TypeError(msg)
 
     def _create(cls: type[T], *args: Any, **kwargs: Any) -> T:
-        return super().__call__(*args, **kwargs)  # type: ignore[misc,no-any-return]
+        return super().__call__(*args, **kwargs)  # type: ignore[misc,no-any-return] # mypy takes a class for no type
 
 
 def show_as_members_of(module_name: str, namespace: MutableMapping[str, object]) -> None:

@@ -41,7 +41,7 @@ async def test_unix_socket(sio, nursery, tmp_path):
     serving = await nursery.start(serve, sio, f"unix:{tmp_path}/sock")
     assert serving.urls[0].endswith("/sock")
     with pytest.raises(ValueError, match="no port"):
-        serving.port  # noqa: B018
+        serving.port  # noqa: B018 - reading it raises
     async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=f"{tmp_path}/sock"), trust_env=False) as http:
         assert (await http.get("http://x/socket.io/?EIO=4&transport=polling")).status_code == 200
     await serving.aclose()

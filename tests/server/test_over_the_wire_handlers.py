@@ -63,7 +63,7 @@ class TestMiddleware:
         async def hang(socket):
             assert not socket.connected
             with pytest.raises(RuntimeError):
-                socket.nursery  # noqa: B018
+                socket.nursery  # noqa: B018 - reading it raises
             try:
                 await trio.sleep_forever()
             finally:

@@ -96,7 +96,7 @@ class TestWhatItKnows:
             assert await client.get() == '42["from a task"]'
             await client.put("41")
             with pytest.raises(RuntimeError, match="not in a middleware, not after the disconnect"):
-                socket.nursery  # noqa: B018
+                socket.nursery  # noqa: B018 - reading it raises
 
     async def test_it_takes_no_other_attributes(self, sio, autojump_clock):
         async with connect(sio, "40"):

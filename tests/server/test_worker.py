@@ -236,7 +236,7 @@ class TestNursery:
 
         async def attempt(socket, *args):
             with pytest.raises(RuntimeError, match="nursery is open while it is connected"):
-                socket.nursery  # noqa: B018
+                socket.nursery  # noqa: B018 - reading it raises
             tried.append(socket)
 
         sio.middleware(attempt)

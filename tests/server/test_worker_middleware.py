@@ -230,3 +230,22 @@ class TestMiddleware:
             await client.put("40")
             frames = client.get_waiting()
             assert [frame[:7] for frame in frames] == ['40{"sid'], frames
+
+    async def test_a_client_without_room_for_the_answer_has_never_been_here(self, autojump_clock):
+        sio = Server(CALM, limits=Limits(send_queue_packets=1))
+        other = sio.namespace("/other")
+        called, reasons = [], reasons_of(other)
+
+        @other.on_connection
+        async def connection(socket):
+            called.append(socket)
+
+        async with sio.running(), connect(sio, "40") as client:
+            client.reading = trio.Event()
+            for _ in range(2):
+                await socket_of(sio).emit("x")
+                await settle()
+            await client.put("40/other,")
+            assert not sio.engine.sessions
+            client.reading.set()
+        assert (called, reasons, dict(other.sockets)) == ([], [], {})

@@ -283,6 +283,8 @@ class EngineServer:
 
 def _call_hooks(headers: Headers, request: Request, *hooks: HeadersHook | None) -> bool:
     """Let the application change headers; ``False`` if it failed, or made what can't be sent."""
+    if not any(hooks):
+        return True
     try:
         for hook in hooks:
             if hook is not None:

@@ -168,15 +168,9 @@ class Session:
         """
         if self.state is not SessionState.OPEN:
             raise Disconnected(self.close_reason or CloseReason.FORCED_CLOSE)
-        outbox = self.outbox
-        if not outbox.has_room(batch):
+        if not self.outbox.has_room(batch):
             raise trio.WouldBlock
-        outbox.put(batch)
-        if self._trace:
-            self._log_packets("sends", batch)
-        transport = self.transport
-        if transport is not None:
-            transport.wake()
+        self.send_anyway(batch)
 
     def send_anyway(self, batch: Sequence[EnginePacket]) -> None:
         """Queue packets also behind a full queue: few, and such that the client must see. A closing session drops them."""

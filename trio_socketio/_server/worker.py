@@ -170,8 +170,8 @@ class SocketWorker:
         was_connected = False
         try:
             with self._scope:
-                if await self._is_admitted():
-                    was_connected = self._connect()
+                was_connected = await self._is_admitted() and self._connect()
+                if was_connected:
                     await self._serve()
         finally:
             self.nursery = None
@@ -211,6 +211,9 @@ class SocketWorker:
         self._home.enter(self)
         # Queued before any handler runs: the client learns that it is connected before anything else.
         self._client.send(Connect(self._home.name, {"sid": self.socket.id}))
+        # A client that has no room for it is closed by that: it has never been here.
+        if self._state is SocketState.ENDED:
+            return False
         self._client.joined(self)
         return True
 
