@@ -56,6 +56,7 @@ class RequestBody:
         return message
 
 
+@trio.lowlevel.enable_ki_protection
 async def serve_http(engine: EngineServer, request: Request, receive: Receive, send: Send) -> None:
     """Serve one request."""
     response: Response | None = None

@@ -87,6 +87,7 @@ class ASGIMessageStream:
             await self.aclose()
 
 
+@trio.lowlevel.enable_ki_protection  # hypercorn loses what is raised before the WebSocket is accepted
 async def serve_websocket(engine: EngineServer, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one WebSocket request."""
     await receive()

@@ -168,6 +168,8 @@ class SessionRegistry:
         self._background.start_soon(function)
         return True
 
+    # Ctrl-C in our own code would be lost among other errors: there it waits for Trio's main task.
+    @trio.lowlevel.enable_ki_protection
     async def _run(self, session: Session) -> None:
         try:
             await session.run(self._accept(session))

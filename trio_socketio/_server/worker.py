@@ -14,7 +14,8 @@ Theory of operation
 
 ``end`` is synchronous: from the moment it returns no broadcast reaches the socket, questions to it have failed, and its
 namespace may be joined again by the same client; what remains is only clean-up. Errors of the application stop here, in
-``_contain``, also out of a group in which a cancellation is: that, and what is not an ``Exception``, passes.
+``_contain``, also out of a group in which a cancellation is: that, and what is not an ``Exception``, passes. Ctrl-C is
+raised in the application's code, so that an endless loop there can be ended, but not in ours.
 """
 
 from __future__ import annotations
@@ -165,6 +166,7 @@ class SocketWorker:
 
     # The task
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
         """Live; returns when the socket is gone and cleaned up after."""
         was_connected = False
@@ -182,6 +184,7 @@ class SocketWorker:
                     await self._say_goodbye()  # noqa: ASYNC102 - it is shielded, with a deadline
             self._home.adapter.remove_all(self.socket.id)
 
+    @trio.lowlevel.disable_ki_protection
     async def _is_admitted(self) -> bool:
         for middleware in self._home.behaviour.middlewares:
             try:
@@ -237,6 +240,7 @@ class SocketWorker:
         while (event := await self.queue.get()) is not None:
             await self._dispatch(event)
 
+    @trio.lowlevel.disable_ki_protection
     async def _run_connection(self, handler: SocketHandler) -> None:
         try:
             await handler(self.socket)
@@ -266,6 +270,7 @@ class SocketWorker:
         finally:
             self._concurrent.release_on_behalf_of(borrower)
 
+    @trio.lowlevel.disable_ki_protection
     async def _handle(self, handler: Registered, event: Event, name: str, args: Sequence[Any]) -> None:
         try:
             result = await handler.function(self.socket, *args)
@@ -275,6 +280,7 @@ class SocketWorker:
         except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - whatever an event handler raises
             await self._contain(raised, name)
 
+    @trio.lowlevel.disable_ki_protection
     async def _say_goodbye(self) -> None:
         for handler in self._home.behaviour.disconnect:
             try:
@@ -293,6 +299,7 @@ class SocketWorker:
         if rest is not None:
             raise rest
 
+    @trio.lowlevel.disable_ki_protection
     async def _report(self, error: Exception, event: str) -> None:
         _logger.error("%s: error in a handler of %s", self.socket.id, shortened(event), exc_info=error)
         # The socket may have ended by this very error: who is told of it must be able to pass it on nevertheless.
