@@ -35,7 +35,7 @@ async def test_the_upgrade_in_every_way_of_being_served(node, way):
     server = echoing()
     async with WAYS[way](server) as url:
         socket = await node.connect(url)
-        await socket.expect("upgrade")
+        await socket.upgraded()
         assert await socket.call("echo", "text", b"\0\xff") == ["text", b"\0\xff"]
         assert only_socket(server).transport == "websocket"
         await socket.close()
@@ -201,7 +201,7 @@ async def test_a_killed_client_is_noticed(node, transports):
     async with by_serve(server) as url:
         socket = await node.connect(url, transports=transports)
         if len(transports) == 2:
-            await socket.expect("upgrade")
+            await socket.upgraded()
         if transports == ["polling"]:
             # Held, as it nearly always is: a client that dies between two polls is only missed by the heartbeat.
             (session,) = server.engine.sessions.values()
@@ -259,7 +259,7 @@ async def test_volatile_events_arrive_when_they_can_be_written_and_only_then(nod
     async with by_serve(server) as url:
         socket = await node.connect(url, transports=transports)
         if len(transports) == 2:
-            await socket.expect("upgrade")
+            await socket.upgraded()
         (session,) = server.engine.sessions.values()
         await until(lambda: session.transport.writable and not session.outbox)
         # Without a checkpoint between them the first one occupies the transport.
@@ -307,7 +307,7 @@ async def test_what_was_sent_before_the_drain_still_arrives(node, nursery, trans
     serving = await nursery.start(serve, server, "127.0.0.1:0")
     socket = await node.connect(serving.urls[0], transports=transports)
     if len(transports) == 2:
-        await socket.expect("upgrade")
+        await socket.upgraded()
     for number in range(20):
         await server.emit("number", number, b"\1")
     await serving.aclose()

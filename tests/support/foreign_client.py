@@ -53,6 +53,7 @@ class ForeignSocket:
         self._client = client
         self._number = number
         self.happened: list[tuple] = []
+        self.seen: set[str] = set()
         self.answers: dict[int, list] = {}
         self.news = trio.Event()
 
@@ -82,6 +83,12 @@ class ForeignSocket:
                     name, *args = self.happened.pop(0)
                     if name == event:
                         return tuple(args)
+                await self._wait()
+
+    async def upgraded(self) -> None:
+        """Wait until it has upgraded, be it before or after it was connected: both are right."""
+        with trio.fail_after(PATIENCE):
+            while "upgrade" not in self.seen:
                 await self._wait()
 
     def told(self, event: str) -> list[list]:
@@ -129,6 +136,7 @@ class ForeignClient:
                     socket.answers[said["number"]] = said["answer"]
                 else:
                     socket.happened.append((said["event"], *said["args"]))
+                    socket.seen.add(said["event"])
                 socket.news.set()
 
 
