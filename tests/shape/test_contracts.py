@@ -20,8 +20,9 @@ SANS_IO = [
 # No clock, no randomness, no logging, no IO. A new name here is a decision: say in its review why it is pure.
 ALLOWED = {
     "__future__", "base64", "binascii", "collections", "contextlib", "dataclasses", "enum", "functools", "itertools",
-    "json", "math", "operator", "re", "struct", "typing", "urllib",
+    "hashlib", "json", "math", "operator", "re", "struct", "typing", "urllib",
     "msgspec",
+    "wsproto",  # sans-IO itself; masking, its only randomness, is the client's side
 }  # fmt: skip
 ALLOWED_OF_OURS = ("trio_socketio._wire", "trio_socketio._exceptions", "trio_socketio._limits", "trio_socketio._types", "trio_socketio._util")  # fmt: skip
 
