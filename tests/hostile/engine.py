@@ -182,7 +182,16 @@ PAYLOADS = [
     payload("a form", b"d=40", answered(400), b"Content-Type: application/x-www-form-urlencoded"),
     payload("bytes", b"\0\1", answered(400), b"Content-Type: application/octet-stream"),
     payload("bytes in capitals", b"40", answered(400), b"Content-Type: APPLICATION/OCTET-STREAM; x=y"),
-    payload("events by the thousand", b"40\x1e" + b"\x1e".join([b'42["unknown"]'] * 999), answered(200)),
+    Case(
+        "events by the thousand",
+        (
+            Act.OPEN_POLLING,
+            Aside(posted(b"40")),
+            Aside(get(target=SESSION)),
+            posted(b"\x1e".join([b'42["unknown"]'] * 1_000)),
+        ),
+        answered(200),
+    ),
 ]
 
 REQUESTS = [

@@ -125,6 +125,11 @@ class Answer:
     body: bytes
     whole: bool
 
+    @property
+    def says_close(self) -> bool:
+        """It is the last one."""
+        return b"\r\nconnection: close" in self.head.lower()
+
 
 @dataclass
 class Transcript:
@@ -226,12 +231,13 @@ class Control:
 
 
 @asynccontextmanager
-async def control(port: int) -> AsyncIterator[Control]:
+async def control(port: int, patience: float = PATIENCE) -> AsyncIterator[Control]:
     """Connect it, and have it answer pings while the block runs."""
     async with peer(port) as client:
-        for step in JOINED:
-            arrived = await (client.holds(step.sent) if isinstance(step, Until) else client.send(step))
-            assert arrived, bytes(client.received)
+        with trio.fail_after(patience):
+            for step in JOINED:
+                arrived = await (client.holds(step.sent) if isinstance(step, Until) else client.send(step))
+                assert arrived, bytes(client.received)
         async with trio.open_nursery() as nursery:
             steady = Control(client)
             nursery.start_soon(steady.pong)

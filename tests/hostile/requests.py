@@ -23,7 +23,8 @@ def line(name: str, request_line: bytes, expected: Expected) -> Case:
     return Case(name, (head(request_line, HOST),), expected)
 
 
-SYNTAX = refused(400)
+# What is no request may fail by its method or its version first.
+SYNTAX = refused(400, 501, 505)
 
 NOISE = Random(4).randbytes(65_536)
 
@@ -36,11 +37,12 @@ CASES = [
     line("two words", b"GET /", SYNTAX),
     line("four words", b"GET / HTTP/1.1 x", SYNTAX),
     line("no target", b"GET HTTP/1.1", SYNTAX),
-    line("two spaces", b"GET  " + POLLING + b" HTTP/1.1", SYNTAX),
-    line("tabs between the words", b"GET\t" + POLLING + b"\tHTTP/1.1", SYNTAX),
+    # RFC 9112, 3: whoever is lenient may take any white space for the one between the words.
+    line("two spaces", b"GET  " + POLLING + b" HTTP/1.1", answered(200, 400)),
+    line("tabs between the words", b"GET\t" + POLLING + b"\tHTTP/1.1", answered(200, 400, 501)),
     line("space in front", b" GET / HTTP/1.1", SYNTAX),
     line("space in the target", b"GET /socket.io/ ?EIO=4 HTTP/1.1", SYNTAX),
-    line("space behind the version", b"GET / HTTP/1.1 ", SYNTAX),
+    line("space behind the version", b"GET /other HTTP/1.1 ", answered(400, 404, 505)),
     line("NUL in the target", b"GET /\0 HTTP/1.1", SYNTAX),
     line("NUL in the method", b"G\0T / HTTP/1.1", SYNTAX),
     line("bare CR in the target", b"GET /a\rb HTTP/1.1", SYNTAX),
@@ -69,8 +71,8 @@ CASES = [
     Case("one empty line in front", (b"\r\n" + head(b"GET " + POLLING + b" HTTP/1.1", HOST),), answered(200)),
     line("4000 fields in the query", b"GET " + POLLING + b"&a" * 2_000 + b" HTTP/1.1", answered(400)),
     # RFC 9112, 2.2: a single LF may be taken for the end of a line.
-    Case("bare LF", (b"GET /other HTTP/1.1\nHost: x\n\n",), answered(400, 404)),
-    Case("bare CR", (b"GET /other HTTP/1.1\rHost: x\r\r", Act.FIN), dropped(400)),
+    Case("bare LF", (b"GET /other HTTP/1.1\nHost: x\n\n",), answered(400, 404, 505)),
+    Case("bare CR", (b"GET /other HTTP/1.1\rHost: x\r\r", Act.FIN), dropped(400, 501, 505)),
     Case("HTTP/0.9", (b"GET /\r\n", Act.FIN), dropped(400, 505)),
     line("HTTP/1.0 without anything", b"GET /other HTTP/1.0", refused(404)),
     line("HTTP/1.9", b"GET /other HTTP/1.9", answered(404, 400, 505)),
@@ -88,16 +90,16 @@ CASES = [
         dropped(400, 505),
     ),
     Case("HTTP/2 preface and noise", (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + NOISE,), dropped(400, 505)),
-    Case("RTSP", (b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n",), dropped(400)),
-    Case("SIP", (b"OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/TCP x\r\n\r\n",), dropped(400)),
-    Case("TLS to a plain port", (CLIENT_HELLO, Act.FIN), dropped(400)),
-    Case("SSH", (b"SSH-2.0-OpenSSH_9.9\r\n", Act.FIN), dropped(400)),
-    Case("SMTP", (b"EHLO x\r\nMAIL FROM:<x@x>\r\n\r\n",), dropped(400)),
-    Case("Redis", (b"*1\r\n$4\r\nPING\r\n", Act.FIN), dropped(400)),
-    Case("SOCKS 5", (b"\x05\x01\x00", Act.FIN), dropped(400)),
-    Case("PROXY", (b"PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n" + head(b"GET / HTTP/1.1", HOST),), dropped(400)),
-    Case("PROXY 2", (bytes.fromhex("0d0a0d0a000d0a515549540a20000000"), Act.FIN), dropped(400)),
-    Case("zeros", (bytes(65_536), Act.FIN), dropped(400, 414, 431)),
-    Case("noise", (NOISE, Act.FIN), dropped(400, 414, 431)),
-    Case("a frame without a handshake", (bytes.fromhex("8185010203043132333435"), Act.FIN), dropped(400)),
+    Case("RTSP", (b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n",), dropped(400, 501, 505)),
+    Case("SIP", (b"OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/TCP x\r\n\r\n",), dropped(400, 501, 505)),
+    Case("TLS to a plain port", (CLIENT_HELLO, Act.FIN), dropped(400, 501, 505)),
+    Case("SSH", (b"SSH-2.0-OpenSSH_9.9\r\n", Act.FIN), dropped(400, 501, 505)),
+    Case("SMTP", (b"EHLO x\r\nMAIL FROM:<x@x>\r\n\r\n",), dropped(400, 501, 505)),
+    Case("Redis", (b"*1\r\n$4\r\nPING\r\n", Act.FIN), dropped(400, 501, 505)),
+    Case("SOCKS 5", (b"\x05\x01\x00", Act.FIN), dropped(400, 501, 505)),
+    Case("PROXY", (b"PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n" + head(b"GET / HTTP/1.1", HOST),), dropped(400, 501, 505)),
+    Case("PROXY 2", (bytes.fromhex("0d0a0d0a000d0a515549540a20000000"), Act.FIN), dropped(400, 501, 505)),
+    Case("zeros", (bytes(65_536), Act.FIN), dropped(400, 414, 431, 501)),
+    Case("noise", (NOISE, Act.FIN), dropped(400, 414, 431, 501)),
+    Case("a frame without a handshake", (bytes.fromhex("8185010203043132333435"), Act.FIN), dropped(400, 501, 505)),
 ]
