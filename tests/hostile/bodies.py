@@ -79,9 +79,7 @@ CASES = [
     Case(
         "chunks without an end", (Act.OPEN_POLLING, BEGUN, Endless(b"1000\r\n" + b"4" * 4096 + b"\r\n")), refused(413)
     ),
-    Case(
-        "small chunks without an end", (Act.OPEN_POLLING, BEGUN, Endless(b"1\r\n4\r\n" * 512, 8_000_000)), refused(413)
-    ),
+    Case("small chunks without an end", (Act.OPEN_POLLING, BEGUN, Endless(b"8\r\n44444444\r\n" * 512)), refused(413)),
     chunks("2000 chunks of a byte", b"1\r\n4\r\n" + b"1\r\nx\r\n" * 1_999 + END, answered(400)),
     chunks("an empty chunk in front", END + b"2\r\n40\r\n" + END, answered(400)),
     Case("a good body byte by byte", (Act.OPEN_POLLING, Dribble(BEGUN + b"2\r\n40\r\n" + END)), OK),

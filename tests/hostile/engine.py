@@ -69,7 +69,7 @@ ENGINE = [
     says("CLOSE", b"1"),
     says("OPEN of the client", b'0{"sid":"x"}', expected=LIVES),
     says("PONG, PONG, PONG", *[b"3"] * 100, expected=LIVES),
-    says("10,000 PONGs", *[b"3"] * 10_000, expected=LIVES),
+    says("2000 PONGs", *[b"3"] * 2_000, expected=LIVES),
     says("NOOP and UPGRADE", b"6", b"5", expected=LIVES),
     says("bytes that belong to nothing", (b"\0\1\2",)),
     opened("bytes before CONNECT", (b"\0\1\2",)),
@@ -136,7 +136,7 @@ PACKETS = [
     says("900,000 brackets in a text", b'42["unknown","' + b"[" * 900_000 + b'"]', expected=LIVES),
     says("900,000 quotes", b"42[" + b'\\"' * 450_000),
     says("100,000 members of one name", b'42["unknown",{' + b'"a":1,' * 100_000 + b'"a":1}]', expected=LIVES),
-    says("300,000 empty lists", b'42["unknown",' + b"[]," * 300_000 + b"0]", expected=LIVES),
+    says("100,000 empty lists", b'42["unknown",' + b"[]," * 100_000 + b"0]", expected=LIVES),
 ]
 
 ATTACHMENTS = [
