@@ -58,6 +58,18 @@ class Limits:
     """Seconds in which what waits is still delivered to a client that the server disconnects."""
     disconnect_timeout: float = 5.0
     """Seconds that the ``on_disconnect`` handlers of one socket may take, and its ``on_error`` handlers for one error."""
+    max_head: int = 16_384
+    """Bytes of a request's head; beyond it 431. Heads and frames are bounded so by ``serve``; hypercorn has its own settings."""
+    max_target: int = 8192
+    """Bytes of the target in a request line; beyond it 414."""
+    max_header_fields: int = 128
+    """Header fields of a request; beyond it 431."""
+    head_deadline: float = 10.0
+    """Seconds in which a request's head, once begun, or a TLS handshake must be there; then 408."""
+    max_message_parts: int = 1024
+    """Frames of one WebSocket message; beyond it the connection is closed."""
+    message_deadline: float = 30.0
+    """Seconds in which a WebSocket message, once begun, must be there; then the connection is closed."""
     max_sessions: int = 100_000
     """Sessions of this server; handshakes beyond it get 503."""
 

@@ -9,7 +9,7 @@ import trio
 
 from tests.support.asgi import GONE, Call, app_of, ask, body, calling, http_scope
 from tests.support.client import open_polling, settle
-from tests.support.engine import POLLING, message, nothing_is_left, recorder, running_engine
+from tests.support.engine import POLLING, background_tasks, message, nothing_is_left, recorder, running_engine
 from trio_socketio import CORS, CloseReason, EngineConfig, Limits
 from trio_socketio._asgi.http import RequestBody, send_response
 from trio_socketio._engine.http import BodyTooLarge, Response
@@ -160,7 +160,7 @@ class TestBody:
             await call.go()
             assert call.answer.status == 200
         await settle()
-        assert not engine._registry._background.child_tasks
+        assert not background_tasks(engine)
 
     async def test_what_it_knows_of_itself(self, autojump_clock):
         call = Call(http_scope())

@@ -13,8 +13,7 @@ from tests.support.engine import POLLING, WEBSOCKET, message, nothing_is_left, r
 from trio_socketio import CloseReason, EngineConfig, Limits
 from trio_socketio._asgi.websocket import ASGIMessageStream
 from trio_socketio._engine.session import SessionState, Upgrade
-from trio_socketio._engine.transport import MessageTooBig
-from trio_socketio._engine.websocket import FAREWELL
+from trio_socketio._engine.transport import FAREWELL, StreamFailure
 
 LIMIT = 300
 TOO_BIG = 1009
@@ -428,7 +427,7 @@ class TestStream:
 
     async def test_too_big_tells_the_client_when_it_is_closed(self, call, stream, autojump_clock):
         await call.put(binary(b"x" * (LIMIT + 1)))
-        with pytest.raises(MessageTooBig):
+        with pytest.raises(StreamFailure):
             await stream.receive()
         assert not stream.closed
         await stream.aclose()

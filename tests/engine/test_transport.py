@@ -9,7 +9,7 @@ from trio_socketio._asgi.websocket import ASGIMessageStream
 from trio_socketio._engine import transport as transport_module
 from trio_socketio._engine.polling import PollingTransport
 from trio_socketio._engine.session import SessionState
-from trio_socketio._engine.transport import MessageStream, MessageTooBig, Transport
+from trio_socketio._engine.transport import MessageStream, StreamFailure, Transport
 from trio_socketio._engine.websocket import WebSocketTransport
 
 
@@ -18,8 +18,8 @@ def names(protocol: type) -> set[str]:
 
 
 def test_ours_have_the_shape():
-    assert names(Transport) == {"name", "writable", "wake"}
-    assert names(MessageStream) == {"receive", "send", "aclose"}
+    assert names(Transport) == {"name", "writable", "wake", "flush"}
+    assert names(MessageStream) == {"receive", "receive_some", "send", "aclose"}
     for ours in (PollingTransport, WebSocketTransport):
         assert names(Transport) <= set(vars(ours))
     for ours in (ASGIMessageStream, MemoryStream):
@@ -28,7 +28,7 @@ def test_ours_have_the_shape():
 
 
 def test_a_message_that_is_too_big_is_the_peers_fault():
-    assert issubclass(MessageTooBig, RemoteProtocolError)
+    assert issubclass(StreamFailure, RemoteProtocolError)
 
 
 class SynchronousTransport:

@@ -11,7 +11,7 @@ from tests.support.client import MemoryStream, open_polling, open_stream, poll, 
 from tests.support.engine import WEBSOCKET, ask, message, nothing_is_left, recorder, running_engine
 from trio_socketio import CloseReason, Limits
 from trio_socketio._engine.session import Upgrade
-from trio_socketio._engine.transport import MessageTooBig
+from trio_socketio._engine.transport import StreamFailure
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ class TestReader:
         ("", CloseReason.PARSE_ERROR),
         ("b?", CloseReason.PARSE_ERROR),
         ("4refuse me", CloseReason.FORCED_CLOSE),
-        (MessageTooBig(), CloseReason.TRANSPORT_ERROR),
+        (StreamFailure(), CloseReason.TRANSPORT_ERROR),
     ])  # fmt: skip
     async def test_frames_that_end_it(self, opened, autojump_clock, frame, reason):
         await opened.client.put("4before", frame, "4after")
@@ -299,7 +299,7 @@ class TestProbe:
         [
             ["4a"], ["2"], ["2prob"], ["2probe!"], ["3probe"], ["0"], ["1"], ["6"], ["x"], [""], [b"5"], [b"2probe"],
             ["2probe", "2probe"], ["2probe", "4a"], ["2probe", "6"], ["2probe", "1"], ["2probe", "x"],
-            [MessageTooBig()], ["2probe", MessageTooBig()],
+            [StreamFailure()], ["2probe", StreamFailure()],
         ],
     )  # fmt: skip
     async def test_another_frame_costs_the_probe_only(self, engine, polling, autojump_clock, frames):

@@ -8,7 +8,7 @@ import trio
 from tests.support.application import CALM, errors_of, forever, reasons_of, records_of, socket_of
 from tests.support.client import connect, open_polling, poll, post, settle
 from trio_socketio import Disconnected, EngineConfig, Limits, Server
-from trio_socketio._engine.transport import MessageTooBig
+from trio_socketio._engine.transport import StreamFailure
 
 
 class TestDisconnect:
@@ -116,7 +116,7 @@ class TestDisconnect:
     async def test_reason_of_a_message_that_is_too_big(self, sio, autojump_clock):
         reasons = reasons_of(sio)
         async with connect(sio, "40") as client:
-            await client.put(MessageTooBig("too big"))
+            await client.put(StreamFailure("too big"))
             assert reasons == ["transport error"]
 
     async def test_reason_of_a_poll_given_up(self, sio, autojump_clock):

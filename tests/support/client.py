@@ -58,6 +58,9 @@ class MemoryStream:
 
     # The server's end
 
+    async def receive_some(self) -> list[Frame]:
+        return [await self.receive()]
+
     async def receive(self) -> Frame:
         message = await self._from_client.receive()
         if isinstance(message, Exception):

@@ -362,12 +362,6 @@ def test_unfinished():
     assert not one.unfinished
 
 
-def test_an_idle_connection_has_no_wsproto():
-    one = reader()
-    one.feed(frame(TEXT, HELLO) + frame(BINARY, b"\x00" * 100_000) + frame(TEXT, HELLO)[:5])
-    assert one._connection is None
-
-
 def test_binary_messages_are_bytes_however_they_came():
     for size in (None, 1, 5):
         data = b"".join([frame(BINARY, b"x"), frame(BINARY, b"y" * 2000), *fragments(BINARY, b"a", b"b"), frame(PING)])

@@ -8,6 +8,7 @@ closed without a write, so that the host then drops the connection, which frees 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import final
 
@@ -16,7 +17,7 @@ import trio
 from trio_socketio._asgi.scope import Receive, Scope, Send, drain, raw
 from trio_socketio._engine.http import Request, Response
 from trio_socketio._engine.server import Admission, EngineServer
-from trio_socketio._engine.transport import MessageTooBig
+from trio_socketio._engine.transport import StreamFailure
 from trio_socketio._logging import scope_logger
 from trio_socketio._wire.engine_packet import encoded_size
 
@@ -44,6 +45,10 @@ class ASGIMessageStream:
         self.drained = False
         """The host has said so itself, and nothing comes after that."""
 
+    async def receive_some(self) -> Sequence[str | bytes]:
+        """Receive a message; hosts hand over one at a time."""
+        return (await self.receive(),)
+
     async def receive(self) -> str | bytes:
         """Receive a message; see ``MessageStream``."""
         event = await self._receive()
@@ -54,7 +59,7 @@ class ASGIMessageStream:
         message: str | bytes = event["bytes"] if text is None else text
         if encoded_size(message) > self._max_message:
             self._code = MESSAGE_TOO_BIG
-            raise MessageTooBig
+            raise StreamFailure
         return message
 
     async def send(self, message: str | bytes) -> None:

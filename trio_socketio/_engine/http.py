@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias, final
+from typing import Protocol, TypeAlias, final
 from urllib.parse import parse_qsl
+
+import trio
 
 from trio_socketio._wire.engine_handshake import Refusal
 
@@ -22,6 +24,42 @@ class BodyTooLarge(Exception):  # noqa: N818 - it is caught where it is raised; 
 
 ReadBody: TypeAlias = Callable[[int], Awaitable[bytes]]
 """Reads a whole body of at most so many bytes, or raises BodyTooLarge; a client that is gone cancels the call."""
+
+
+class ClientGone(Exception):  # noqa: N818 - caught where the request came from; users never see it
+    """The client has given its request up."""
+
+
+class Hold(Protocol):
+    """How a request waits for its answer."""
+
+    def release(self) -> None:
+        """Let it go on. Synchronous; may come before the wait, and more than once."""
+
+    async def wait(self) -> None:
+        """Wait for ``release``.
+
+        Raises:
+            ClientGone: the client has left meanwhile, where the host does not cancel the call instead.
+        """
+
+
+@final
+class EventHold:
+    """A hold for hosts that cancel the call when the client leaves."""
+
+    __slots__ = ("_released",)
+
+    def __init__(self) -> None:
+        self._released = trio.Event()
+
+    def release(self) -> None:
+        """See ``Hold``."""
+        self._released.set()
+
+    async def wait(self) -> None:
+        """See ``Hold``."""
+        await self._released.wait()
 
 
 @final

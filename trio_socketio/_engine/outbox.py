@@ -6,6 +6,7 @@ taker takes all that waits. Nothing is awaited here, so nothing can be cut in ha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import final
 
@@ -54,17 +55,22 @@ class Outbox:
         self._packets += batch
         self._bytes += batch[0].size if len(batch) == 1 else _size(batch)
 
-    def take(self) -> list[EnginePacket]:
-        """Take all that waits, and wake those who wait for room."""
+    def take(self, max_bytes: float = math.inf) -> list[EnginePacket]:
+        """Take what waits, and wake those who wait for room.
+
+        Args:
+            max_bytes: begin no further packet beyond so many.
+        """
         packets, self._packets = self._packets, []
-        self._bytes = 0
+        if self._bytes <= max_bytes:
+            self._bytes = 0
+        else:
+            count = _prefix(packets, max_bytes)
+            self._packets = packets[count:]
+            packets = packets[:count]
+            self._bytes -= _size(packets)
         self.wake_waiting()
         return packets
-
-    def put_back(self, packets: list[EnginePacket]) -> None:
-        """Return what was taken and could not be sent, to the front."""
-        self._packets[:0] = packets
-        self._bytes += _size(packets)
 
     def clear(self) -> None:
         """Drop all, and wake those who wait for room."""
@@ -78,6 +84,15 @@ class Outbox:
     async def wait(self) -> None:
         """Wait until something was taken."""
         await self._waiting.park()
+
+
+def _prefix(packets: Sequence[EnginePacket], max_bytes: float) -> int:
+    taken = 0.0
+    for count, packet in enumerate(packets):
+        if taken >= max_bytes:
+            return count
+        taken += packet.size
+    return len(packets)
 
 
 def _size(batch: Sequence[EnginePacket]) -> int:

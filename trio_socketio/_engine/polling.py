@@ -15,14 +15,14 @@ has no packets in hand.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import final
 
 import trio
 
 from trio_socketio._engine.config import TransportName
 from trio_socketio._engine.exceptions import CloseReason
-from trio_socketio._engine.http import BodyTooLarge, ReadBody, Request, Response, refused
+from trio_socketio._engine.http import BodyTooLarge, ClientGone, EventHold, Hold, ReadBody, Request, Response, refused
 from trio_socketio._engine.session import Session, SessionState, Upgrade
 from trio_socketio._exceptions import RemoteProtocolError
 from trio_socketio._wire.engine_handshake import Refusal
@@ -52,7 +52,7 @@ class PollingTransport:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._held: trio.Event | None = None
+        self._held: Hold | None = None
         self._push: trio.CancelScope | None = None
 
     @property
@@ -68,10 +68,12 @@ class PollingTransport:
     def wake(self) -> None:
         """Let the held GET look again."""
         if self._held is not None:
-            self._held.set()
+            self._held.release()
 
-    async def poll(self) -> Response:
-        """Serve a GET."""
+    flush = wake
+
+    async def poll(self, new_hold: Callable[[], Hold] = EventHold) -> Response:
+        """Serve a GET, which waits by what ``new_hold`` makes."""
         session = self._session
         if self._held is not None:
             session.close(CloseReason.TRANSPORT_ERROR)
@@ -80,8 +82,8 @@ class PollingTransport:
             session.close(CloseReason.FORCED_CLOSE)
             return payload([NOOP, CLOSE])
         try:
-            timed_out = await self._hold()
-        except trio.Cancelled:
+            timed_out = await self._hold(new_hold)
+        except (trio.Cancelled, ClientGone):
             if session.transport is self:
                 session.close(CloseReason.TRANSPORT_ERROR)
             raise
@@ -89,15 +91,15 @@ class PollingTransport:
             self._held = None
         return payload([NOOP]) if timed_out else self._answer()
 
-    async def _hold(self) -> bool:
+    async def _hold(self, new_hold: Callable[[], Hold]) -> bool:
         """Wait until there is an answer; say whether it is only that time is up."""
         session = self._session
         while session.state is SessionState.OPEN and session.transport is self and not session.outbox:
-            self._held = trio.Event()
+            self._held = new_hold()
             if session.upgrade is Upgrade.PROBED:
                 with trio.move_on_after(NOOP_INTERVAL) as scope:
                     await self._held.wait()
-                if scope.cancelled_caught and not self._held.is_set():
+                if scope.cancelled_caught:
                     return True
             else:
                 await self._held.wait()

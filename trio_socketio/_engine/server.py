@@ -11,6 +11,7 @@ import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import final
 
@@ -19,12 +20,14 @@ import trio
 from trio_socketio._engine.config import EngineConfig, HeadersHook, TransportName
 from trio_socketio._engine.cors import OriginRule
 from trio_socketio._engine.exceptions import CloseReason
-from trio_socketio._engine.http import Headers, ReadBody, Request, Response, refused, refused_websocket
+from trio_socketio._engine.http import EventHold, Headers, Hold, ReadBody, Request, Response, refused, refused_websocket
 from trio_socketio._engine.polling import PollingTransport, payload
 from trio_socketio._engine.registry import SessionRegistry
 from trio_socketio._engine.session import Handler, Session, SessionState, Upgrade
-from trio_socketio._engine.transport import MessageStream
-from trio_socketio._engine.websocket import FAREWELL, WebSocketTransport, probe
+from trio_socketio._engine.timers import Timers
+from trio_socketio._engine.transport import FAREWELL, MessageStream
+from trio_socketio._engine.websocket import WebSocketTransport, probe
+from trio_socketio._engine.writer import TaskWriter, WriterFactory
 from trio_socketio._exceptions import ConnectionRefused
 from trio_socketio._limits import Limits
 from trio_socketio._logging import scope_logger, shortened
@@ -93,19 +96,38 @@ class EngineServer:
         """Run what a connection leaves behind; see ``SessionRegistry.start_soon``."""
         return self._registry.start_soon(function)
 
+    def new_timers(self, on_fault: Callable[[Exception], None]) -> Timers:
+        """Make deadlines for a connection, by the server's clock."""
+        return self._registry.new_timers(on_fault)
+
+    def asks_application(self, request: Request) -> bool:
+        """Say whether the application is asked about a request: it may take its time."""
+        return self.config.allow_request is not None and Query.of(request.query).sid is None
+
     # HTTP
 
-    async def handle_http(self, request: Request, read_body: ReadBody) -> Response:
-        """Answer a request under our path. Cancel it when the client gives the request up."""
+    async def handle_http(
+        self, request: Request, read_body: ReadBody, new_hold: Callable[[], Hold] = EventHold
+    ) -> Response:
+        """Answer a request under our path. Cancel it when the client gives the request up.
+
+        Args:
+            request: its head.
+            read_body: reads its body.
+            new_hold: makes what it waits by while there is nothing to say.
+
+        Raises:
+            ClientGone: out of the hold.
+        """
         if self._origin_rule.allows(request):
-            response = await self._serve(request, read_body)
+            response = await self._serve(request, read_body, new_hold)
         else:
             self._log_foreign_origin(request)
             response = refused(Refusal.FORBIDDEN)
         response.headers.extend(self._origin_rule.headers(request))
         return response
 
-    async def _serve(self, request: Request, read_body: ReadBody) -> Response:
+    async def _serve(self, request: Request, read_body: ReadBody, new_hold: Callable[[], Hold]) -> Response:
         response = self._origin_rule.preflight(request)
         if response is None and self._files is not None:
             response = self._files(request)
@@ -120,18 +142,16 @@ class EngineServer:
         session = self._registry.find(query.sid)
         if session is None:
             return refused(Refusal.UNKNOWN_SID)
-        response = await self._exchange(session, query, request, read_body)
-        return self._hooked(response, request, session, self.config.headers) if response.status == 200 else response
-
-    async def _exchange(self, session: Session, query: Query, request: Request, read_body: ReadBody) -> Response:
         transport = session.transport
         if not isinstance(transport, PollingTransport) or query.transport != "polling":
             return refused(Refusal.BAD_REQUEST)
         if request.method == "GET":
-            return await transport.poll()
-        if request.method == "POST":
-            return await transport.push(request, read_body)
-        return Response(500)
+            response = await transport.poll(new_hold)
+        elif request.method == "POST":
+            response = await transport.push(request, read_body)
+        else:
+            response = Response(500)
+        return self._hooked(response, request, session, self.config.headers) if response.status == 200 else response
 
     async def _handshake(self, request: Request) -> Response:
         refusal = await self._refusal_of_new(request)
@@ -201,41 +221,48 @@ class EngineServer:
             return Response(500)
         return Admission(request, headers, session)
 
-    async def carry(self, admission: Admission, stream: MessageStream) -> None:
+    async def carry(self, admission: Admission, stream: MessageStream, new_writer: WriterFactory | None = None) -> None:
         """Carry a session over an accepted WebSocket, until either side closes it.
 
         A new session begins with it; one that is there already changes to it, if the client's probe says so.
+
+        Args:
+            admission: what ``admit`` returned.
+            stream: the accepted WebSocket.
+            new_writer: makes what writes to it; a task that awaits ``stream.send`` if it is left out.
         """
+        if new_writer is None:
+            new_writer = partial(TaskWriter, stream)
         session = admission.session
         if Query.of(admission.request.query).transport != "websocket":
             await _close(stream)
         elif session is not None:
-            await self._upgrade(session, stream)
+            await self._upgrade(session, stream, new_writer)
         else:
             session = await self._registry.open(admission.request)
             if session is None:
                 await _close(stream)
                 return
             session.outbox.put([self._open_data(session, "websocket").encode()])
-            await self._transport(session, stream)
+            await self._transport(session, stream, new_writer)
 
-    async def _upgrade(self, session: Session, stream: MessageStream) -> None:
+    async def _upgrade(self, session: Session, stream: MessageStream, new_writer: WriterFactory) -> None:
         possible = session.upgrade is Upgrade.NONE and isinstance(session.transport, PollingTransport)
         if possible and session.state is SessionState.OPEN and await probe(session, stream):
-            await self._transport(session, stream)
+            await self._transport(session, stream, new_writer)
         else:
             await _close(stream)
 
-    async def _transport(self, session: Session, stream: MessageStream) -> None:
-        transport = WebSocketTransport(session, stream)
+    async def _transport(self, session: Session, stream: MessageStream, new_writer: WriterFactory) -> None:
+        writer = new_writer(session, self._registry.start_with_sessions)
+        transport = WebSocketTransport(session, stream, writer)
         session.attach(transport)
-        self._registry.start_with_sessions(transport.write)
         try:
             await transport.read()
         finally:
             session.close(CloseReason.TRANSPORT_CLOSE)
             with trio.move_on_after(FAREWELL, shield=True):
-                await transport.finished.wait()
+                await writer.finished.wait()
 
     # New sessions
 

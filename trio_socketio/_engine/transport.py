@@ -8,14 +8,20 @@ encoded forms) among all recipients of a broadcast.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
+
+import trio
 
 from trio_socketio._engine.config import TransportName
 from trio_socketio._exceptions import RemoteProtocolError
 
+FAREWELL = 1.0
+"""Seconds that the connection of a closed session is kept for its writer to finish."""
 
-class MessageTooBig(RemoteProtocolError):  # noqa: N818 - caught by the reader of a session; users never see it
-    """A message is larger than ``Limits.max_payload``."""
+
+class StreamFailure(RemoteProtocolError):  # noqa: N818 - caught by the reader of a session; users never see it
+    """The peer broke the WebSocket's own rules, or sent a message larger than ``Limits.max_payload``."""
 
 
 class Transport(Protocol):
@@ -34,6 +40,29 @@ class Transport(Protocol):
     def wake(self) -> None:
         """Look at the session again: its outbox, its state, or its transport has changed. Never blocks."""
 
+    def flush(self) -> None:
+        """Do now what ``wake`` would do a moment later, if that is cheap: the caller has nothing more to send."""
+
+
+class Writer(Protocol):
+    """What writes a session to its WebSocket: takes from the outbox, closes the stream behind a closed session."""
+
+    @property
+    def writable(self) -> bool:
+        """No write is on its way."""
+        ...
+
+    @property
+    def finished(self) -> trio.Event:
+        """Set when the session is closed and all has been written that will ever be."""
+        ...
+
+    def wake(self) -> None:
+        """Look at the session again, soon. Never blocks."""
+
+    def flush(self) -> None:
+        """Look at it now, if that is cheap."""
+
 
 class MessageStream(Protocol):
     """A WebSocket after its handshake, whoever serves it.
@@ -41,12 +70,21 @@ class MessageStream(Protocol):
     One task may receive while another one sends.
     """
 
+    async def receive_some(self) -> Sequence[str | bytes]:
+        """Receive one or more whole messages: those that are there.
+
+        Raises:
+            trio.EndOfChannel: as ``receive``.
+            StreamFailure: as ``receive``; not before what came in front of it was returned.
+        """
+        ...
+
     async def receive(self) -> str | bytes:
         """Receive a whole message.
 
         Raises:
             trio.EndOfChannel: the peer closed, or its connection was cut.
-            MessageTooBig: it is larger than it may be; ``aclose`` tells the peer so.
+            StreamFailure: it broke the WebSocket's rules; ``aclose`` tells the peer so.
         """
         ...
 

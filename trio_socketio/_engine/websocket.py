@@ -1,7 +1,6 @@
-"""A session on a WebSocket: a reader, a writer, and the probe that leads there from long-polling.
+"""A session on a WebSocket: its reader, and the probe that leads there from long-polling.
 
-The reader runs in the task of whoever serves the connection, the writer in the server's nursery, and neither joins the
-other: a peer that doesn't read holds only the writer, and the session's own timer ends that.
+The reader runs in the task of whoever serves the connection. It never writes: that is the writer's, see ``Writer``.
 """
 
 from __future__ import annotations
@@ -13,15 +12,12 @@ import trio
 from trio_socketio._engine.config import TransportName
 from trio_socketio._engine.exceptions import CloseReason
 from trio_socketio._engine.session import Session, SessionState, Upgrade
-from trio_socketio._engine.transport import MessageStream, MessageTooBig
+from trio_socketio._engine.transport import MessageStream, StreamFailure, Writer
 from trio_socketio._exceptions import RemoteProtocolError
 from trio_socketio._logging import masked, scope_logger
 from trio_socketio._wire.engine_packet import PONG_PROBE, EnginePacket, PacketType, decode_packet
 
 _logger = scope_logger("engine")
-
-FAREWELL = 1.0
-"""Seconds that the connection is kept for the writer to finish."""
 
 _PROBE = EnginePacket(PacketType.PING, "probe")
 
@@ -30,16 +26,13 @@ _PROBE = EnginePacket(PacketType.PING, "probe")
 class WebSocketTransport:
     """Carries a session over a message stream."""
 
-    __slots__ = ("_news", "_reading", "_session", "_stream", "_writing", "finished")
+    __slots__ = ("_reading", "_session", "_stream", "_writer")
 
-    def __init__(self, session: Session, stream: MessageStream) -> None:
+    def __init__(self, session: Session, stream: MessageStream, writer: Writer) -> None:
         self._session = session
         self._stream = stream
-        self._news = trio.Event()
+        self._writer = writer
         self._reading = trio.CancelScope()
-        self._writing = False
-        self.finished = trio.Event()
-        """The writer has ended."""
 
     @property
     def name(self) -> TransportName:
@@ -49,13 +42,17 @@ class WebSocketTransport:
     @property
     def writable(self) -> bool:
         """No write is on its way."""
-        return not self._writing
+        return self._writer.writable
 
     def wake(self) -> None:
         """Let the writer look again; stop reading from a dead session."""
-        self._news.set()
+        self._writer.wake()
         if self._session.state is SessionState.CLOSED:
             self._reading.cancel()
+
+    def flush(self) -> None:
+        """Write now what waits, if the host can."""
+        self._writer.flush()
 
     async def read(self) -> None:
         """Hand on what comes until either side closes."""
@@ -64,56 +61,18 @@ class WebSocketTransport:
         with self._reading:
             try:
                 while session.state is not SessionState.CLOSED:
-                    await session.receive(decode_packet(await self._stream.receive()))
+                    for message in await self._stream.receive_some():
+                        waiting = session.feed(message)
+                        if waiting is not None:
+                            await waiting
             except trio.EndOfChannel:
                 pass
-            except MessageTooBig:
+            except StreamFailure:
                 reason = CloseReason.TRANSPORT_ERROR
             except RemoteProtocolError as error:
                 _logger.debug("%s: %s", masked(session.sid), error)
                 reason = CloseReason.PARSE_ERROR
         session.close(reason)
-
-    async def write(self) -> None:
-        """Send what waits until the session is closed, then close the stream; the writer task."""
-        try:
-            await self._write()
-        except trio.BrokenResourceError:
-            self._session.close(CloseReason.TRANSPORT_CLOSE)
-        except Exception:
-            # Streams say BrokenResourceError: this is a fault of ours or the host's. It may cost one client, not all.
-            _logger.exception("%s: its writer failed", masked(self._session.sid))
-            self._session.close(CloseReason.TRANSPORT_ERROR)
-        finally:
-            self.finished.set()
-
-    async def _write(self) -> None:
-        session = self._session
-        while session.state is not SessionState.CLOSED:
-            if session.outbox:
-                await self._send(session.outbox.take())
-            elif session.state is SessionState.CLOSING:
-                session.close(CloseReason.FORCED_CLOSE)
-            else:
-                self._news = trio.Event()
-                await self._news.wait()
-        with trio.move_on_after(FAREWELL):
-            await self._stream.aclose()
-
-    async def _send(self, packets: list[EnginePacket]) -> None:
-        session = self._session
-        self._writing = True
-        for packet in packets:
-            # The deadline is the session's timer and not a scope round ``send``: some hosts make a send uncancellable.
-            session.timers.set("write", trio.current_time() + session.limits.write_deadline, self._too_slow)
-            await self._stream.send(packet.message_form)
-            if session.state is SessionState.CLOSED:
-                break
-        session.timers.clear("write")
-        self._writing = False
-
-    def _too_slow(self) -> None:
-        self._session.close(CloseReason.SLOW_CONSUMER)
 
 
 async def probe(session: Session, stream: MessageStream) -> bool:

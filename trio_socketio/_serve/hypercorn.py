@@ -1,4 +1,4 @@
-"""hypercorn's connection server as ours: all that is used of hypercorn's inside stands in this file.
+"""hypercorn's connection server behind our front: all that is used of hypercorn's inside stands in this file.
 
 Written against hypercorn 0.18 (``>=0.18,<0.19`` in pyproject.toml; ``tests/serve/test_hypercorn.py`` fails when one of
 these names moves). Nothing of hypercorn is patched. Two things are made right by a subclass, since one request can take
@@ -13,22 +13,20 @@ from __future__ import annotations
 
 import logging
 import math
-import ssl
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from typing import Any, final
 
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.config import Config, Sockets
+from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.trio.lifespan import Lifespan
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState, LifespanState
-from hypercorn.utils import repr_socket_addr
 
 from trio_socketio._asgi.scope import ASGIApplication
+from trio_socketio._engine.http import Request
 from trio_socketio._logging import scope_logger
 
 _logger = scope_logger("serve")
@@ -83,16 +81,50 @@ def _is_refusal_of_message(data: bytes) -> bool:
 
 
 @final
-class HypercornHost:
-    """Listens and serves an application, in the nursery of whoever runs it.
+class PrefixedStream:
+    """A stream of which some bytes have been read already: hypercorn reads those first.
+
+    It is whatever the stream is, a socket's or TLS, since hypercorn looks at that.
+    """
+
+    def __init__(self, stream: Any, prefix: bytes) -> None:
+        self._stream = stream
+        self._prefix = prefix
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "socket" and not hasattr(self._stream, name) and not hasattr(self._stream, "transport_stream"):
+            return _NoSocket()
+        return getattr(self._stream, name)
+
+    async def receive_some(self, max_bytes: int) -> bytes:
+        """Receive, as from the stream."""
+        if self._prefix:
+            await trio.lowlevel.checkpoint()
+            data, self._prefix = self._prefix[:max_bytes], self._prefix[max_bytes:]
+            return data
+        return bytes(await self._stream.receive_some(max_bytes))
+
+
+@final
+class _NoSocket:
+    """What a stream in memory has for a socket: hypercorn asks for the addresses."""
+
+    family = None
+
+    def getpeername(self) -> str:
+        return ""
+
+    getsockname = getpeername
+
+
+@final
+class Hypercorn:
+    """Serves single connections of an application, in the nursery of whoever runs it.
 
     Args:
         app: an ASGI application.
         config: hypercorn's settings.
         write_deadline: seconds that one write may take.
-
-    Raises:
-        OSError: an address can't be bound.
     """
 
     def __init__(self, app: ASGIApplication, config: Config, write_deadline: float) -> None:
@@ -100,29 +132,13 @@ class HypercornHost:
         self._config = config
         self._write_deadline = write_deadline
         self._context = WorkerContext(None)
-        self._accepting = trio.CancelScope()
+        self._state: LifespanState = {}
         self._closing = trio.Event()
         self._end_by = math.inf
         self._failure_seen = False
+        self._connections: trio.Nursery | None = None
         self.ended = trio.Event()
         """``run`` has returned."""
-        self._ssl_context = config.create_ssl_context()
-        self.sockets = self._bind()
-
-    def _bind(self) -> Sockets:
-        sockets = self._config.create_sockets()
-        for sock in [*sockets.secure_sockets, *sockets.insecure_sockets]:
-            sock.listen(self._config.backlog)
-        return sockets
-
-    @property
-    def urls(self) -> Sequence[str]:
-        """Where it listens."""
-        return [
-            f"{scheme}://{repr_socket_addr(sock.family, sock.getsockname())}"
-            for scheme, group in (("https", self.sockets.secure_sockets), ("http", self.sockets.insecure_sockets))
-            for sock in group
-        ]
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until closed: the application's lifespan outside, its connections inside."""
@@ -132,36 +148,36 @@ class HypercornHost:
             self.ended.set()
 
     async def _run(self, task_status: trio.TaskStatus[None]) -> None:
-        state: LifespanState = {}
-        lifespan = Lifespan(self._app, self._config, state)
+        lifespan = Lifespan(self._app, self._config, self._state)
         async with trio.open_nursery() as lifespan_nursery:
             await lifespan_nursery.start(lifespan.handle_lifespan)
             await lifespan.wait_for_startup()
-            async with trio.open_nursery() as connections:
-                connections.start_soon(self._accept, state, connections)
+            async with trio.open_nursery() as self._connections:
                 task_status.started()
                 await self._closing.wait()
                 await self._context.terminated.set()
-                connections.cancel_scope.deadline = self._end_by
+                self._connections.cancel_scope.deadline = self._end_by
             await lifespan.wait_for_shutdown()
             lifespan_nursery.cancel_scope.cancel()
 
-    async def _accept(self, state: LifespanState, connections: trio.Nursery) -> None:
-        serve_connection = partial(self._serve_connection, ConnectionState(state.copy()))
-        with self._accepting:
-            await trio.serve_listeners(serve_connection, self._listeners(), handler_nursery=connections)
+    def adopt(self, stream: trio.abc.Stream, prefix: bytes) -> None:
+        """Serve a connection of which ``prefix`` has been read already, in a task of its own.
 
-    async def _serve_connection(self, state: ConnectionState, stream: Any) -> None:
-        server = GuardedTCPServer(
+        It is in the nursery that ends before the lifespan does: no request comes behind the application's shutdown.
+        """
+        assert self._connections is not None  # noqa: S101 - connections come only while it runs
+        self._connections.start_soon(self._serve, PrefixedStream(stream, prefix))
+
+    async def _serve(self, stream: Any) -> None:
+        await GuardedTCPServer(
             self._app,
             self._config,
             self._context,
-            state,
+            ConnectionState(self._state.copy()),
             stream,
             write_deadline=self._write_deadline,
             log_failure=self._log_failure,
-        )
-        await server.run()
+        ).run()
 
     def _log_failure(self, error: Exception) -> None:
         # Once loudly: whoever finds what makes hypercorn fail could fill the log with it.
@@ -169,30 +185,39 @@ class HypercornHost:
         self._failure_seen = True
         _logger.log(level, "a connection ended by an error in hypercorn; the server lives on", exc_info=error)
 
-    def _listeners(self) -> list[trio.abc.Listener[Any]]:
-        def listener(sock: Any) -> trio.SocketListener:
-            return trio.SocketListener(trio.socket.from_stdlib_socket(sock))
-
-        plain = [listener(sock) for sock in self.sockets.insecure_sockets]
-        secure = [
-            trio.SSLListener(listener(sock), self._tls(), https_compatible=True) for sock in self.sockets.secure_sockets
-        ]
-        return [*plain, *secure]
-
-    def _tls(self) -> ssl.SSLContext:
-        assert self._ssl_context is not None  # noqa: S101 - there are secure sockets only with a certificate
-        return self._ssl_context
-
-    def release(self) -> None:
-        """Close the listening sockets, also those that were never accepted from."""
-        for sock in [*self.sockets.secure_sockets, *self.sockets.insecure_sockets]:
-            sock.close()
-
-    def stop_accepting(self) -> None:
-        """Close the listening sockets; connections that are there go on."""
-        self._accepting.cancel()
-
     def close(self, end_by: float) -> None:
         """Let requests that are under way end, until the time ``end_by``, and then the lifespan: ``run`` returns."""
         self._end_by = end_by
         self._closing.set()
+
+
+@final
+class AccessLog:
+    """The access log of a hypercorn configuration, for requests that hypercorn does not see."""
+
+    def __init__(self, config: Config) -> None:
+        self._log = config.log
+        self._target = self._log.access_logger
+
+    @property
+    def is_wanted(self) -> bool:
+        """The configuration has one."""
+        return self._target is not None
+
+    def write(self, request: Request, status: int, seconds: float) -> None:
+        """Note a request."""
+        if self._target is None:
+            return
+        scope: Any = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": request.method,
+            "scheme": "https" if request.secure else "http",
+            "path": request.path,
+            "query_string": request.query_string.encode("latin-1"),
+            "root_path": "",
+            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.items()],
+            "client": (request.client or "", 0),
+        }
+        atoms = self._log.atoms(scope, {"status": status, "headers": []}, seconds)
+        self._target.info(self._log.access_log_format, atoms)

@@ -1,8 +1,4 @@
-"""``serve``: the server in a nursery of the caller's, until it is told to stop.
-
-For now it hosts the ASGI application on hypercorn's connection server, guarded; the front that owns its sockets and
-writes to them itself takes its place here later.
-"""
+"""``serve``: the server in a nursery of the caller's, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -16,8 +12,11 @@ from hypercorn.config import Config
 from trio_socketio._asgi.app import ASGIApp
 from trio_socketio._asgi.scope import ASGIApplication
 from trio_socketio._logging import scope_logger
-from trio_socketio._serve.hypercorn import HypercornHost
+from trio_socketio._serve.front import Front
+from trio_socketio._serve.hypercorn import AccessLog, Hypercorn
+from trio_socketio._serve.listening import ListeningSockets
 from trio_socketio._serve.serving import Serving
+from trio_socketio._serve.site import Site
 from trio_socketio._server.server import Server
 from trio_socketio._util import plain_exceptions
 
@@ -64,13 +63,17 @@ async def serve(
     if signals is None:
         alone = task_status is trio.TASK_STATUS_IGNORED
         signals = alone and threading.current_thread() is threading.main_thread()
-    host = HypercornHost(ASGIApp(server, app), _settings(server, bind, config), server.limits.write_deadline)
+    config = _settings(server, bind, config)
+    sockets = ListeningSockets(config)
+    hypercorn = Hypercorn(ASGIApp(server, app), config, server.limits.write_deadline)
+    front = Front(_site(server, hypercorn, config, has_app=app is not None), sockets)
     stop, stopped = trio.Event(), trio.Event()
-    serving = Serving._create(host.urls, stop, stopped)
+    serving = Serving._create(sockets.urls, stop, stopped)
     try:
         with plain_exceptions():
             async with server.running(), trio.open_nursery() as nursery:
-                await nursery.start(host.run)
+                await nursery.start(hypercorn.run)
+                await nursery.start(front.run)
                 if signals:
                     await nursery.start(_stop_on_signals, stop, nursery.cancel_scope)
                 _logger.info("serving on %s", ", ".join(serving.urls))
@@ -79,14 +82,31 @@ async def serve(
                 # While it drains it still accepts: long-polling clients may need a connection to be told. New ones get 503.
                 with trio.move_on_after(drain_timeout) as draining:
                     await server.drain()
-                host.stop_accepting()
-                host.close(max(draining.deadline, trio.current_time() + LAST_ANSWERS))
-                # What is left is the signals' task; the host ends by itself.
-                await host.ended.wait()
+                sockets.close()
+                end_by = max(draining.deadline, trio.current_time() + LAST_ANSWERS)
+                front.close(end_by)
+                hypercorn.close(end_by)
+                await front.ended.wait()
+                await hypercorn.ended.wait()
+                # What is left is the signals' task.
+                await hypercorn.ended.wait()
                 nursery.cancel_scope.cancel()
     finally:
-        host.release()
+        sockets.close()
         stopped.set()
+
+
+def _site(server: Server, hypercorn: Hypercorn, config: Config, *, has_app: bool) -> Site:
+    access_log = AccessLog(config)
+    return Site(
+        server.engine,
+        pass_on=hypercorn.adopt,
+        has_app=has_app,
+        log_access=access_log.write if access_log.is_wanted else None,
+        root_path=config.root_path,
+        keep_alive=config.keep_alive_timeout,
+        date=config.include_date_header,
+    )
 
 
 def _settings(server: Server, bind: str | Sequence[str] | None, config: Config | None) -> Config:

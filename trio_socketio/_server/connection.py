@@ -9,7 +9,7 @@ disconnected, so that it starves neither its neighbours nor an answer that its o
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import final
 
 import trio
@@ -62,22 +62,22 @@ class Connection:
         for worker in list(self._workers.values()):
             worker.end(reason)
 
-    async def receive(self, message: str | bytes) -> None:
+    def receive(self, message: str | bytes) -> Awaitable[None] | None:
         """Take a message; see ``Handler``."""
         packet = self._decoder.feed(message)
         size = self._unfinished_bytes + encoded_size(message)
         if packet is None:
             self._await_attachments(message, size)
-            return
+            return None
         if self._unfinished_bytes:
             self._unfinished_bytes = 0
             self.session.timers.clear("attachments")
         if self._trace:
             _logger.debug("received %s", shortened(packet))
         if isinstance(packet, Event):
-            await self._receive_event(packet, size)
-        else:
-            self._receive_other(packet)
+            return self._receive_event(packet, size)
+        self._receive_other(packet)
+        return None
 
     def _await_attachments(self, message: str | bytes, size: int) -> None:
         unfinished = self._decoder.unfinished
@@ -87,10 +87,13 @@ class Connection:
             self._worker_of(unfinished)
             self._close_after("attachments", self._limits.attachments_timeout, CloseReason.FORCED_CLOSE)
 
-    async def _receive_event(self, event: Event, size: int) -> None:
+    def _receive_event(self, event: Event, size: int) -> Awaitable[None] | None:
         worker = self._worker_of(event)
         if worker is None or not event.args or worker.queue.put_nowait(event, size):
-            return
+            return None
+        return self._wait_for_room(worker, event, size)
+
+    async def _wait_for_room(self, worker: SocketWorker, event: Event, size: int) -> None:
         self.session.pause()
         try:
             with trio.move_on_after(self._limits.event_queue_timeout) as patience:

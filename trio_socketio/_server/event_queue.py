@@ -14,12 +14,14 @@ from trio_socketio._wire.socket_packet import Event
 class EventQueue:
     """A queue with one reader (the transport's) that puts, and one worker that gets.
 
+    The worker's wait is the scheduler's own, without a parking lot: it is on the path of every event.
+
     Args:
         max_events: how many may wait.
         max_bytes: how many bytes they may have had on the wire; one event is always accepted.
     """
 
-    __slots__ = ("_bytes", "_closed", "_events", "_getting", "_max_bytes", "_max_events", "_putting")
+    __slots__ = ("_bytes", "_closed", "_events", "_getter", "_max_bytes", "_max_events", "_putting")
 
     def __init__(self, max_events: int, max_bytes: int) -> None:
         self._max_events = max_events
@@ -27,8 +29,11 @@ class EventQueue:
         self._events: deque[tuple[Event, int]] = deque()
         self._bytes = 0
         self._closed = False
-        self._getting = trio.lowlevel.ParkingLot()
+        self._getter: trio.lowlevel.Task | None = None
         self._putting = trio.lowlevel.ParkingLot()
+
+    def __len__(self) -> int:
+        return len(self._events)
 
     def put_nowait(self, event: Event, size: int) -> bool:
         """Put an event; ``False`` if it is full. A closed queue swallows events: its socket is gone."""
@@ -39,8 +44,8 @@ class EventQueue:
             return False
         events.append((event, size))
         self._bytes += size
-        if self._getting:
-            self._getting.unpark()
+        if self._getter is not None:
+            self._wake_getter()
         return True
 
     async def put(self, event: Event, size: int) -> None:
@@ -48,21 +53,33 @@ class EventQueue:
         while not self.put_nowait(event, size):
             await self._putting.park()
 
-    async def get(self) -> Event | None:
-        """Take the oldest event, waiting for one; ``None`` once the queue is closed."""
-        while not self._events and not self._closed:
-            await self._getting.park()
-        if self._closed:
-            return None
+    async def wait(self) -> bool:
+        """Wait until an event is there; ``False`` once the queue is closed. A checkpoint only if it has to wait."""
+        if not self._events and not self._closed:
+            self._getter = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._stop_getting)
+        return not self._closed
+
+    def get_nowait(self) -> Event:
+        """Take the oldest event."""
         event, size = self._events.popleft()
         self._bytes -= size
         if self._putting:
             self._putting.unpark_all()
         return event
 
+    def _wake_getter(self) -> None:
+        getter, self._getter = self._getter, None
+        if getter is not None:
+            trio.lowlevel.reschedule(getter)
+
+    def _stop_getting(self, _: object) -> trio.lowlevel.Abort:
+        self._getter = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
     def close(self) -> None:
         """Drop what waits, and wake everybody."""
         self._closed = True
         self._events.clear()
-        self._getting.unpark_all()
+        self._wake_getter()
         self._putting.unpark_all()

@@ -47,6 +47,9 @@ from trio_socketio._wire.socket_packet import Connect, ConnectError, Event, Sock
 
 _logger = scope_logger("socket")
 
+EVENTS_PER_CHECKPOINT = 32
+"""Handlers need not be checkpoints, and the scheduler's turn costs as much as a short one."""
+
 
 class Home(Protocol):
     """What a worker needs of its namespace."""
@@ -237,8 +240,18 @@ class SocketWorker:
         # handled, so what it sets up there is there.
         await trio.lowlevel.checkpoint()
         await trio.lowlevel.checkpoint()
-        while (event := await self.queue.get()) is not None:
-            await self._dispatch(event)
+        queue = self.queue
+        handled = 0
+        while await queue.wait():
+            await self._dispatch(queue.get_nowait())
+            handled += 1
+            if not queue:
+                # The last of those that came together: what was answered goes out at once.
+                self.session.flush()
+                handled = 0
+            elif handled >= EVENTS_PER_CHECKPOINT:
+                await trio.lowlevel.checkpoint()
+                handled = 0
 
     @trio.lowlevel.disable_ki_protection
     async def _run_connection(self, handler: SocketHandler) -> None:
@@ -276,7 +289,8 @@ class SocketWorker:
             result = await handler.function(self.socket, *args)
             if event.ack_id is not None:
                 answer = result if isinstance(result, tuple) else () if result is None else (result,)
-                await self.peer.answer(event.ack_id, list(answer))
+                if not self.peer.answer_nowait(event.ack_id, answer):
+                    await self.peer.answer(event.ack_id, answer)
         except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - whatever an event handler raises
             await self._contain(raised, name)
 

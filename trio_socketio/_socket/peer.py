@@ -83,8 +83,20 @@ class Peer:
             self.acks.forget(pending)
         return answer[0] if len(answer) == 1 else (tuple(answer) if answer else None)
 
+    def answer_nowait(self, ack_id: int, args: Sequence[Any]) -> bool:
+        """Answer an event of the peer's; ``False`` if there is no room for that.
+
+        Raises:
+            Disconnected: the peer is gone.
+        """
+        try:
+            self._put(encode_batch(self._parser, Ack(self._namespace, args, ack_id)))
+        except trio.WouldBlock:
+            return False
+        return True
+
     async def answer(self, ack_id: int, args: Sequence[Any]) -> None:
-        """Answer an event of the peer's."""
+        """Answer an event of the peer's, waiting for room."""
         await self._put_when_room(encode_batch(self._parser, Ack(self._namespace, args, ack_id)))
 
     def _encode_event(self, event: str, args: Sequence[Any], ack_id: int | None = None) -> list[EnginePacket]:

@@ -3,8 +3,8 @@
 A packet is one character for its type, then its data. As a WebSocket message that is a text frame ``<type><data>``, or
 the bare bytes for binary data. In an HTTP payload binary data becomes ``b<base64>``; its type, ``message``, is implied.
 
-A broadcast hands the *same* packet object to all recipients, so the costly form, the payload's, is made once, when first
-asked for.
+A broadcast hands the *same* packet object to all recipients, so its costly forms, the payload's and the frame, are made
+once, when first asked for.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from enum import Enum
 from typing import final
 
 from trio_socketio._exceptions import RemoteProtocolError
+from trio_socketio._wire.websocket_frame import BINARY, TEXT, encode_frame
 
 
 @final
@@ -30,6 +31,8 @@ class PacketType(Enum):
     UPGRADE = "5"
     NOOP = "6"
 
+
+MESSAGE = PacketType.MESSAGE.value
 
 _TYPES = {member.value: member for member in PacketType}
 
@@ -48,12 +51,13 @@ class EnginePacket:
         data: text, or bytes for binary data.
     """
 
-    __slots__ = ("_payload_form", "_size", "data", "type")
+    __slots__ = ("_frame", "_payload_form", "_size", "data", "type")
 
     def __init__(self, type: PacketType, data: str | bytes = "") -> None:  # noqa: A002 - the protocol's word
         self.type: PacketType = type
         self.data: str | bytes = data
         self._payload_form: str | None = None
+        self._frame: bytes | None = None
         self._size = -1
 
     @property
@@ -61,6 +65,19 @@ class EnginePacket:
         """What travels as one WebSocket message."""
         data = self.data
         return data if isinstance(data, bytes) else self.type.value + data
+
+    @property
+    def frame(self) -> bytes:
+        """The same as a WebSocket frame of a server."""
+        frame = self._frame
+        if frame is None:
+            data = self.data
+            if isinstance(data, bytes):
+                frame = encode_frame(BINARY, data)
+            else:
+                frame = encode_frame(TEXT, (self.type.value + data).encode())
+            self._frame = frame
+        return frame
 
     @property
     def payload_form(self) -> str:

@@ -1,9 +1,8 @@
 """WebSocket frames, the server's side of RFC 6455: bytes to messages, messages to frames. Extensions are never spoken.
 
 Theory of operation. Nearly all that clients send is whole messages in one frame each. ``FrameReader.feed`` reads those
-itself, with local variables and nothing made but the message. Everything else - fragments and control frames - is
-handed, one *complete* frame at a time, to a wsproto connection, which is made when first needed: it knows the rules of
-UTF-8 across fragments and of close codes.
+itself, with local variables and nothing made but the message. Fragments and control frames go the long way, one
+*complete* frame at a time.
 
 What must stay true:
 
@@ -11,8 +10,8 @@ What must stay true:
 * ``Close`` or ``Failure`` is the last event ever; after it everything is dropped and nothing is held.
 * A header that breaks a rule, or declares more than is allowed, is refused by itself: its payload is never waited for
   and never kept. So at most ``max_message``, a header and one feed's data are in memory.
-* ``_parts`` is 0 exactly when no fragmented message is under way, and is counted here, ahead of wsproto: no data frame
-  takes the short way in the middle of a message.
+* ``_parts`` is 0 exactly when no fragmented message is under way: no data frame takes the short way in the middle of a
+  message.
 * Time is linear in the bytes. What is unfinished is appended to one buffer, and is not looked at again before the
   length that is missing (``_needed``) is there; whole frames are read where they arrive, and only what is left behind
   the last one is copied, once a feed.
@@ -20,20 +19,35 @@ What must stay true:
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
-from wsproto import events as theirs
-from wsproto.connection import Connection, ConnectionState, ConnectionType
+CONTINUATION = 0x0
+TEXT = 0x1
+BINARY = 0x2
+CLOSE = 0x8
+PING = 0x9
+PONG = 0xA
 
-CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = _OPCODES = (0x0, 0x1, 0x2, 0x8, 0x9, 0xA)
-_CONTROL = 0x08  # the bit that the last three share
-_FINAL = _MASKED = 0x80  # in the first byte of a header, in the second
+_OPCODES = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
+_CONTROL = 0x08  # the bit of an opcode
+_FINAL = 0x80
 _RESERVED = 0x70
-_WHOLE_TEXT, _WHOLE_BINARY = _FINAL | TEXT, _FINAL | BINARY
+_MASKED = 0x80
+_WHOLE_TEXT = _FINAL | TEXT
+_WHOLE_BINARY = _FINAL | BINARY
 
-PROTOCOL_ERROR, NOT_UTF8, POLICY_VIOLATION, TOO_BIG = 1002, 1007, 1008, 1009
-_NEVER_SENT = (1004, _NO_STATUS := 1005, 1006, 1015)
+PROTOCOL_ERROR = 1002
+NOT_UTF8 = 1007
+POLICY_VIOLATION = 1008
+TOO_BIG = 1009
+
+_NEVER_SENT = frozenset({1004, 1005, 1006, 1015})
+_LONGEST_CONTROL = 125
+_LONGEST_REASON = _LONGEST_CONTROL - 2
+
+_decoder = getincrementaldecoder("utf-8")
 
 
 @final
@@ -145,7 +159,7 @@ class FrameReader:
 
     __slots__ = (
         *("_max_message", "_max_parts", "_short", "_medium"),
-        *("_over", "_rest", "_needed", "_connection", "_parts", "_size", "_pieces"),
+        *("_over", "_rest", "_needed", "_decoder", "_parts", "_size", "_pieces"),
     )
 
     def __init__(self, *, max_message: int, max_parts: int) -> None:
@@ -156,7 +170,7 @@ class FrameReader:
         self._over = False
         self._rest: bytearray | None = None  # begins with the first byte of a frame, and is never empty
         self._needed = 0  # bytes that ``_rest`` must have before it is worth a look
-        self._connection: Connection | None = None
+        self._decoder: Any = None
         self._parts = 0  # fragments and bytes of the message that is under way
         self._size = 0
         self._pieces: list[Any] = []
@@ -244,13 +258,13 @@ class FrameReader:
         end = start + length
         if end > len(data):
             return end
+        payload = _unmask(data, start, length)
         if whole:
-            payload = _unmask(data, start, length)
             events.append(payload.decode() if first == _WHOLE_TEXT else payload)
+        elif first & _CONTROL:
+            self._read_control(first & 0x0F, payload, events)
         else:
-            if not first & _CONTROL:
-                self._parts, self._size = (0, 0) if first & _FINAL else (self._parts + 1, self._size + length)
-            self._read_by_wsproto(bytes(data[at:end]), events)
+            self._read_fragment(first, payload, events)
         return end
 
     def _fault(self, first: int, second: int) -> str | None:
@@ -269,31 +283,33 @@ class FrameReader:
         # 5.4: "The fragments of one message MUST NOT be interleaved between the fragments of another message"
         return "message inside a fragmented message" if self._parts else None
 
-    def _read_by_wsproto(self, frame: bytes, events: list[Event]) -> None:
-        connection = self._connection
-        if connection is None:
-            connection = self._connection = Connection(ConnectionType.SERVER)
-        connection.receive_data(frame)
-        for event in connection.events():
-            match event:
-                case theirs.TextMessage() | theirs.BytesMessage():
-                    self._pieces.append(event.data)
-                    if event.message_finished:
-                        pieces, self._pieces = self._pieces, []
-                        events.append(("" if isinstance(event, theirs.TextMessage) else b"").join(pieces))
-                case theirs.Ping(payload=payload):
-                    events.append(Ping(bytes(payload)))
-                case theirs.Pong(payload=payload):
-                    events.append(Pong(bytes(payload)))
-                case theirs.CloseConnection(code=code, reason=reason):
-                    # So it tells of a mistake, too; but only a close by the client changes the state.
-                    if connection.state is ConnectionState.OPEN:
-                        raise _Last(Failure(int(code), reason or ""))
-                    raise _Last(Close(None if code == _NO_STATUS else int(code), reason or ""))
+    def _read_control(self, opcode: int, payload: bytes, events: list[Event]) -> None:
+        if opcode == PING:
+            events.append(Ping(payload))
+        elif opcode == PONG:
+            events.append(Pong(payload))
+        elif not payload:
+            raise _Last(Close(None, ""))
+        else:
+            # 7.4: what may be sent; 5.5.1: "If there is a body, the first two bytes of the body MUST be" a code.
+            code = int.from_bytes(payload[:2])
+            if len(payload) == 1 or code in _NEVER_SENT or not (1000 <= code <= 1014 or 3000 <= code <= 4999):
+                raise _Last(Failure(PROTOCOL_ERROR, "illegal close code"))
+            raise _Last(Close(code, payload[2:].decode()))
+
+    def _read_fragment(self, first: int, payload: bytes, events: list[Event]) -> None:
+        if not self._parts:
+            self._decoder = _decoder() if first == TEXT else None
+        final = first & _FINAL > 0
+        self._pieces.append(payload if self._decoder is None else self._decoder.decode(payload, final))
+        self._parts, self._size = self._parts + 1, self._size + len(payload)
+        if final:
+            events.append((b"" if self._decoder is None else "").join(self._pieces))
+            self._parts, self._size, self._pieces, self._decoder = 0, 0, [], None
 
     def _end(self, event: Close | Failure) -> Close | Failure:
         self._over = True
-        self._rest = self._connection = None
+        self._rest = self._decoder = None
         self._parts = self._size = 0
         self._pieces = []
         return event

@@ -1,0 +1,284 @@
+"""WebSocket on a link of our own: a stream to read from, and a writer without a task.
+
+Theory of operation
+-------------------
+The connection's task reads. The writer has none: ``wake`` puts it on the flusher's list, ``flush`` takes from the outbox,
+joins the frames and hands them to the kernel. Only when the kernel does not take all of it (and always on a link that can
+only be awaited) a task goes on with the rest, under the write deadline; until it is done the writer is not ``writable``,
+volatile packets are dropped, and what is queued stays in the outbox, where it is counted.
+
+    idle --flush--> (all taken) idle
+      |                                            more waits
+      +--flush--> (not all taken) blocked --rest sent--> idle or blocked
+                                     +--write_deadline--> the session is closed, "slow consumer"
+
+Behind a closed session comes a close frame, nothing behind that, and ``finished`` is set. What must stay true: a frame is
+never cut by another one, and after a write that was given up nothing is written any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast, final
+
+import trio
+
+from trio_socketio._engine.exceptions import CloseReason
+from trio_socketio._engine.session import Session, SessionState
+from trio_socketio._engine.timers import Timers
+from trio_socketio._engine.transport import FAREWELL, StreamFailure
+from trio_socketio._engine.writer import Start
+from trio_socketio._limits import Limits
+from trio_socketio._logging import masked, scope_logger
+from trio_socketio._serve.flusher import Flusher
+from trio_socketio._serve.link import Link
+from trio_socketio._wire.websocket_frame import (
+    BINARY,
+    CLOSE,
+    PONG,
+    TEXT,
+    Close,
+    Event,
+    Failure,
+    FrameReader,
+    Ping,
+    encode_close,
+    encode_frame,
+)
+
+_logger = scope_logger("engine")
+
+SLICE = 65_536
+"""Bytes that one write takes from the outbox: so much is in nobody's count while the kernel does not take it."""
+
+POLICY_VIOLATION = 1008
+
+
+@final
+class NativeStream:
+    """The engine's message stream.
+
+    Args:
+        link: the connection, after the answer to the upgrade.
+        data: what came behind the request.
+        timers: the connection's.
+        limits: the server's.
+        abort: ends the connection's task.
+    """
+
+    __slots__ = (
+        "_abort",
+        "_controls",
+        "_data",
+        "_is_watched",
+        "_limits",
+        "_messages",
+        "_reader",
+        "_timers",
+        "is_over",
+        "link",
+        "on_ping",
+        "parting",
+    )
+
+    def __init__(self, link: Link, data: bytes, timers: Timers, limits: Limits, abort: Callable[[], None]) -> None:
+        self.link: Link = link
+        self._data = data
+        self._timers = timers
+        self._limits = limits
+        self._abort = abort
+        self._reader = FrameReader(max_message=limits.max_payload, max_parts=limits.max_message_parts)
+        self._messages: list[str | bytes] = []
+        self._controls: list[Event] = []
+        self._is_watched = False
+        self.parting: bytes | None = encode_frame(CLOSE, b"")
+        """The close frame that is still to be sent."""
+        self.on_ping: Callable[[bytes], None] | None = None
+        self.is_over: bool = False
+        """The client has said its last, or is gone."""
+
+    async def receive(self) -> str | bytes:
+        """Receive a message; see ``MessageStream``."""
+        while not self._messages:
+            self._messages += await self._receive()
+        return self._messages.pop(0)
+
+    async def receive_some(self) -> Sequence[str | bytes]:
+        """Receive what is there; see ``MessageStream``."""
+        messages, self._messages = self._messages, []
+        while not messages:
+            messages = await self._receive()
+        return messages
+
+    async def _receive(self) -> list[str | bytes]:
+        if self._controls:
+            controls, self._controls = self._controls, []
+            for control in controls:
+                self._control(control)
+        data, self._data = self._data or await self.link.receive(), b""
+        if not data:
+            self.is_over = True
+            self.parting = None
+            raise trio.EndOfChannel
+        events = self._reader.feed(data)
+        if self._reader.unfinished or self._is_watched:
+            self._watch(bool(events))
+        for event in events:
+            if type(event) is not str and type(event) is not bytes:
+                return self._parted(events)
+        return cast("list[str | bytes]", events)
+
+    def _parted(self, events: list[Event]) -> list[str | bytes]:
+        """Take the control frames out. Their order among themselves counts, and an end is always the last of all."""
+        self._controls += [event for event in events if not isinstance(event, (str, bytes))]
+        return [event for event in events if isinstance(event, (str, bytes))]
+
+    def _control(self, event: Event) -> None:
+        match event:
+            case Ping(payload):
+                if self.on_ping is not None:
+                    self.on_ping(payload)
+            case Close(code, _):
+                # "When sending a Close frame in response, the endpoint typically echos the status code it received."
+                self.is_over = True
+                self.parting = encode_frame(CLOSE, b"") if code is None else encode_close(code)
+                raise trio.EndOfChannel
+            case Failure(code, reason):
+                self.parting = encode_close(code)
+                raise StreamFailure(reason)
+
+    def _watch(self, has_progressed: bool) -> None:
+        """Bound the time of an unfinished message."""
+        if has_progressed or not self._reader.unfinished:
+            self._timers.clear("message")
+        self._is_watched = self._reader.unfinished
+        if self._is_watched and not self._timers.is_set("message"):
+            self._timers.set("message", trio.current_time() + self._limits.message_deadline, self._too_late)
+
+    def _too_late(self) -> None:
+        self.parting = encode_close(POLICY_VIOLATION)
+        self._abort()
+
+    async def send(self, message: str | bytes) -> None:
+        """Send a message; see ``MessageStream``."""
+        await trio.lowlevel.checkpoint()
+        is_text = isinstance(message, str)
+        data = message.encode() if isinstance(message, str) else message
+        await self.link.send_all(encode_frame(TEXT if is_text else BINARY, data))
+
+    async def aclose(self) -> None:
+        """Say goodbye with a close frame; the link stays to be closed."""
+        await trio.lowlevel.checkpoint()
+        parting, self.parting = self.parting, None
+        if parting is not None:
+            try:
+                await self.link.send_all(parting)
+            except trio.BrokenResourceError:
+                pass  # Nobody is there to read it.
+
+
+@final
+class FlushedWriter:
+    """The engine's writer; see the theory of operation."""
+
+    __slots__ = ("_flusher", "_link", "_listed", "_pong", "_rest", "_session", "_start", "_stream", "finished")
+
+    def __init__(self, stream: NativeStream, flusher: Flusher, session: Session, start: Start) -> None:
+        self._stream = stream
+        self._link = stream.link
+        self._flusher = flusher
+        self._session = session
+        self._start = start
+        self._listed = False
+        self._pong: bytes | None = None
+        self._rest: trio.CancelScope | None = None
+        self.finished: trio.Event = trio.Event()
+        stream.on_ping = self._answer_ping
+
+    @property
+    def writable(self) -> bool:
+        """The kernel has taken all so far."""
+        return self._rest is None
+
+    def wake(self) -> None:
+        """Write soon."""
+        if not self._listed:
+            self._listed = True
+            self._flusher.add(self)
+
+    def flush_listed(self) -> None:
+        """Write now; called by the flusher."""
+        self._listed = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Write now."""
+        if self._rest is not None:
+            if self._session.state is SessionState.CLOSED:
+                self._rest.deadline = min(self._rest.deadline, trio.current_time() + FAREWELL)
+            return
+        try:
+            while data := self._next():
+                sent = self._link.send_nowait(data)
+                if sent < len(data):
+                    deadline = trio.current_time() + self._session.limits.write_deadline
+                    self._rest = trio.CancelScope(deadline=deadline)
+                    self._start(self._write_rest, memoryview(data)[sent:])
+                    return
+        except trio.BrokenResourceError:
+            self._break(CloseReason.TRANSPORT_CLOSE)
+
+    def fail(self) -> None:
+        """End the session for a fault of ours."""
+        self._break(CloseReason.TRANSPORT_ERROR)
+
+    def _next(self) -> bytes:
+        """Take what is to be written next; nothing if that is all for now, or for ever."""
+        if self.finished.is_set():
+            return b""
+        pong, self._pong = self._pong, None
+        if pong is not None:
+            return encode_frame(PONG, pong)
+        session = self._session
+        if session.outbox:
+            packets = session.outbox.take(SLICE)
+            return packets[0].frame if len(packets) == 1 else b"".join([packet.frame for packet in packets])
+        if session.state is SessionState.CLOSING:
+            session.close(CloseReason.FORCED_CLOSE)
+        if session.state is not SessionState.CLOSED:
+            return b""
+        parting, self._stream.parting = self._stream.parting, None
+        if parting is None:
+            self.finished.set()
+        return parting or b""
+
+    async def _write_rest(self, data: memoryview) -> None:
+        scope = self._rest
+        assert scope is not None  # noqa: S101 - set by whoever started this
+        try:
+            with scope:
+                await self._link.send_rest(data)
+                while more := self._next():
+                    scope.deadline = trio.current_time() + self._session.limits.write_deadline
+                    await self._link.send_all(more)
+        except trio.BrokenResourceError:
+            self._break(CloseReason.TRANSPORT_CLOSE)
+        except Exception:
+            _logger.exception("%s: its writer failed", masked(self._session.sid))
+            self._break(CloseReason.TRANSPORT_ERROR)
+        finally:
+            self._rest = None
+            if scope.cancelled_caught:
+                self._break(CloseReason.SLOW_CONSUMER)
+
+    def _break(self, reason: CloseReason) -> None:
+        """Write nothing any more."""
+        self._stream.parting = None
+        self.finished.set()
+        self._session.close(reason)
+
+    def _answer_ping(self, payload: bytes) -> None:
+        # "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to previous Ping frame(s),
+        # the endpoint MAY elect to send a Pong frame for only the most recently processed Ping frame."
+        self._pong = payload
+        self.wake()
