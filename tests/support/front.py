@@ -1,0 +1,241 @@
+"""Connections to the native front without a network: the client's end speaks bytes, the server's is a link."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import trio
+from trio.testing import memory_stream_pair
+
+from tests.support.client import PATIENCE, settle
+from tests.support.engine import Recorder, running_engine
+from trio_socketio import EngineConfig, Limits
+from trio_socketio._engine.server import EngineServer
+from trio_socketio._serve.connection import FrontConnection
+from trio_socketio._serve.link import Link, SocketLink, StreamLink
+from trio_socketio._serve.site import Site
+from trio_socketio._wire.websocket_frame import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT
+
+POLLING = "/socket.io/?EIO=4&transport=polling"
+WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
+
+HANDSHAKE = {
+    "connection": "Upgrade",
+    "upgrade": "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
+
+
+def http(method: str, target: str, body: bytes = b"", *, version: str = "1.1", **headers: str) -> bytes:
+    """A request; underscores in names of headers are hyphens."""
+    fields = {"host": "x"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    if body:
+        fields.setdefault("content-length", str(len(body)))
+    lines = [f"{method} {target} HTTP/{version}", *(f"{name}: {value}" for name, value in fields.items())]
+    return "\r\n".join([*lines, "\r\n"]).encode() + body
+
+
+def upgrade(target: str = WEBSOCKET, **headers: str) -> bytes:
+    """A request for a WebSocket."""
+    return http("GET", target, **(HANDSHAKE | {name.replace("_", "-"): value for name, value in headers.items()}))
+
+
+def frame(payload: str | bytes, opcode: int | None = None, *, final: bool = True) -> bytes:
+    """A frame of a client; its mask is zeros."""
+    if opcode is None:
+        opcode = TEXT if isinstance(payload, str) else BINARY
+    data = payload.encode() if isinstance(payload, str) else payload
+    head = bytes([0x80 * final | opcode])
+    if len(data) < 126:
+        head += bytes([0x80 | len(data)])
+    else:
+        head += b"\xff" + len(data).to_bytes(8)
+    return head + bytes(4) + data
+
+
+def ping(payload: bytes = b"") -> bytes:
+    return frame(payload, PING)
+
+
+def close(code: int | None = None) -> bytes:
+    return frame(b"" if code is None else code.to_bytes(2), CLOSE)
+
+
+def fragment(payload: str | bytes, *, first: bool = False) -> bytes:
+    """A part of a message that is not its last."""
+    return frame(payload, None if first else CONTINUATION, final=False)
+
+
+def frames_of(data: bytes) -> list[tuple[int, bytes]]:
+    """All frames of a server, as (opcode, payload); that they are whole is checked."""
+    frames = []
+    while data:
+        assert data[0] & 0xF0 == 0x80, data[:20]
+        size, at = data[1], 2
+        if size > 125:
+            at = 4 if size == 126 else 10
+            size = int.from_bytes(data[2:at])
+        assert len(data) >= at + size, "cut in the middle of a frame"
+        frames.append((data[0] & 0x0F, data[at : at + size]))
+        assert frames[-1][0] in {TEXT, BINARY, CLOSE, PING, PONG}
+        data = data[at + size :]
+    return frames
+
+
+@dataclass
+class Answer:
+    """An answer to a request."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def sid(self) -> str:
+        """Of the session that it opened."""
+        return self.body.decode().partition('"sid":"')[2].partition('"')[0]
+
+
+class FrontClient:
+    """The client's end of a connection."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self.stream = stream
+        self._received = b""
+
+    async def send(self, *data: bytes) -> None:
+        """Send, and let the server do all that it can do at once."""
+        for piece in data:
+            await self.stream.send_all(piece)
+            await settle()
+
+    async def ask(self, data: bytes, *, bodiless: bool = False) -> Answer:
+        await self.stream.send_all(data)
+        return await self.answer(bodiless=bodiless)
+
+    async def answer(self, *, bodiless: bool = False) -> Answer:
+        """Receive an answer."""
+        while b"\r\n\r\n" not in self._received:
+            await self._more()
+        head, _, self._received = self._received.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        version, status, _ = first.split(" ", 2)
+        assert version == "HTTP/1.1"
+        fields = [tuple(line.split(": ", 1)) for line in lines]
+        headers = dict(fields)
+        assert len(headers) == len(fields), fields
+        size = 0 if bodiless else int(headers.get("content-length", 0))
+        while len(self._received) < size:
+            await self._more()
+        body, self._received = self._received[:size], self._received[size:]
+        return Answer(int(status), headers, body)
+
+    async def _more(self) -> None:
+        with trio.fail_after(PATIENCE):
+            data = await self.stream.receive_some()
+        assert data, f"closed behind {self._received!r}"
+        self._received += data
+
+    async def rest(self) -> bytes:
+        """Receive all until the server closes."""
+        with trio.fail_after(PATIENCE):
+            try:
+                while data := await self.stream.receive_some():
+                    self._received += data
+            except trio.BrokenResourceError:
+                pass
+        data, self._received = self._received, b""
+        return bytes(data)
+
+    async def waiting(self) -> bytes:
+        """Receive what is there already."""
+        await settle()
+        with trio.move_on_after(0):
+            while data := await self.stream.receive_some():
+                self._received += data
+        data, self._received = self._received, b""
+        return bytes(data)
+
+    async def frames(self) -> list[tuple[int, bytes]]:
+        """All frames until the server closes."""
+        return frames_of(await self.rest())
+
+    async def open_websocket(self, data: bytes = b"") -> None:
+        """Open a session on a WebSocket, past its OPEN packet; ``data`` comes along with the request."""
+        answer = await self.ask(upgrade() + data)
+        assert answer.status == 101
+        await settle()
+        received = await self.waiting()
+        assert received.startswith((b"\x81\x7e", b"\x81")) and b'"sid"' in received
+
+
+def socket_pair(size: int | None = None) -> tuple[socket.socket, socket.socket]:
+    """Two ends that don't block; ``size`` makes their buffers small."""
+    pair = socket.socketpair()
+    for sock in pair:
+        sock.setblocking(False)
+        if size is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+    return pair
+
+
+class FrontServer:
+    """A site, and connections to it. What was passed on, noted and given up is kept."""
+
+    def __init__(self, engine: EngineServer, nursery: trio.Nursery, **options: object) -> None:
+        self.engine = engine
+        self.passed_on: list[tuple[trio.abc.Stream, bytes]] = []
+        self.noted: list[tuple[str, int]] = []
+        self.site = Site(
+            engine,
+            lambda stream, data: self.passed_on.append((stream, data)),
+            log_access=lambda request, status, seconds: self.noted.append((request.method, status)),
+            **options,
+        )
+        self._nursery = nursery
+        self.ended_at: list[float] = []
+        nursery.start_soon(self.site.flusher.run)
+
+    def connect(
+        self, make_pair: Callable[[], tuple[trio.abc.Stream, trio.abc.Stream]] = memory_stream_pair
+    ) -> FrontClient:
+        """Connect by a pair of streams."""
+        ours, theirs = make_pair()
+        self.serve(StreamLink(theirs, "192.0.2.1"))
+        return FrontClient(ours)
+
+    def connect_socket(self, size: int | None = None) -> FrontClient:
+        """Connect by a pair of sockets."""
+        ours, theirs = socket_pair(size)
+        self.serve(SocketLink(theirs, "192.0.2.1"))
+        return FrontClient(trio.SocketStream(trio.socket.from_stdlib_socket(ours)))
+
+    def serve(self, link: Link) -> None:
+        self._nursery.start_soon(self._serve, link)
+
+    async def _serve(self, link: Link) -> None:
+        await FrontConnection(self.site, link).run()
+        self.ended_at.append(trio.current_time())
+
+    @property
+    def is_idle(self) -> bool:
+        """No connection is served."""
+        return not self.site.connections
+
+
+@asynccontextmanager
+async def running_front(
+    config: EngineConfig | None = None,
+    limits: Limits | None = None,
+    handler: Callable[[object], object] = Recorder,
+    **options: object,
+) -> AsyncIterator[FrontServer]:
+    """Run an engine and a site; a connection may be left, nothing of its session."""
+    async with running_engine(config or EngineConfig(ping_interval=10_000), limits, handler) as engine:
+        async with trio.open_nursery() as nursery:
+            yield FrontServer(engine, nursery, **options)
+            nursery.cancel_scope.cancel()
