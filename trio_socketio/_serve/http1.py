@@ -178,7 +178,7 @@ class HeadReader:
         self._count += 1
         if self._chunks is not None or self._count > self._limits.max_header_fields:
             return  # A trailer, which is no part of the head; or one too many: refused in a moment.
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
         headers = self._headers
         headers[key] = f"{headers[key]}{'; ' if key == 'cookie' else ', '}{text}" if key in headers else text
 
