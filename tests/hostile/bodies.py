@@ -47,10 +47,32 @@ CASES = [
     chunks("size with NUL", b"2\0\r\n40\r\n" + END, SYNTAX),
     chunks("size in Arabic digits", "\u0662\r\n40\r\n".encode() + END, SYNTAX),
     chunks("size of 2^64 + 2", b"10000000000000002\r\n40\r\n" + END, refused(400, 413)),
-    chunks("size of 2^63 - 1", b"7fffffffffffffff\r\n40\r\n" + END, refused(400, 413)),
+    Case(
+        "size of 2^63 - 1", (Act.OPEN_POLLING, BEGUN + b"7fffffffffffffff\r\n", Endless(b"4" * 4096)), refused(400, 413)
+    ),
     chunks("size of 1000 digits", b"f" * 1_000 + b"\r\n40\r\n" + END, refused(400, 413)),
     chunks("size of 1000 zeros", b"0" * 1_000 + b"2\r\n40\r\n" + END, answered(200, 400)),
-    chunks("size of 1,000,001", b"f4241\r\n40", refused(413)),
+    Case("size of 1,000,001", (Act.OPEN_POLLING, BEGUN + b"f4241\r\n", Endless(b"4" * 4096)), refused(400, 413)),
+    Case(
+        "a size that the rest of the body doesn't keep",
+        (Act.OPEN_POLLING, BEGUN + b"f4240\r\n40\r\n" + END, Act.FIN),
+        dropped(400, 408),
+    ),
+    Case(
+        "a body with Upgrade",
+        (Act.OPEN_POLLING, posted(b"40", b"Connection: Upgrade", b"Upgrade: foo")),
+        OK,
+    ),
+    Case(
+        "chunks with Upgrade",
+        (Act.OPEN_POLLING, post(CHUNKED, b"Connection: Upgrade", b"Upgrade: foo") + b"2\r\n40\r\n" + END),
+        OK,
+    ),
+    Case(
+        "chunks with CONNECT",
+        (Act.OPEN_POLLING, head(b"CONNECT " + SESSION + b" HTTP/1.1", b"Host: x", CHUNKED) + b"2\r\n40\r\n" + END),
+        dropped(400, 405, 500, 501),
+    ),
     chunks("size with LF only", b"2\n40\r\n" + END, answered(200, 400)),
     chunks("data without CRLF behind", b"2\r\n40XX" + END, SYNTAX),
     chunks("data without anything behind", b"2\r\n40" + END, SYNTAX),

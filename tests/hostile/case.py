@@ -20,6 +20,8 @@ class Act(Enum):
     """Ends its direction; reads on."""
     RST = auto()
     """Resets the connection."""
+    DEAF = auto()
+    """Reads nothing any more, until all steps are taken."""
     OPEN_POLLING = auto()
     """Opens a long-polling session, by a connection of its own."""
 

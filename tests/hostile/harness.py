@@ -31,7 +31,7 @@ from tests.hostile.case import (
 )
 from tests.hostile.peer import PATIENCE, Control, Peer, Transcript, ask, control, peer
 from tests.support.echo_server import echoing
-from trio_socketio import Server, serve
+from trio_socketio import Limits, Server, serve
 
 SESSION_ID = re.compile(rb'0\{"sid":"([^"]+)"')
 
@@ -77,6 +77,7 @@ async def throw(case: Case, port: int, patience: float) -> Outcome:
             for step in case.steps:
                 if not await _take(step, client, port, sids):
                     break
+        client.hears.set()
         if isinstance(case.expected, Lives):
             await client.send(ALIVE)
         with trio.move_on_after(patience):
@@ -107,14 +108,17 @@ async def _take(step: Step, client: Peer, port: int, sids: list[bytes]) -> bool:
                 if not await client.send(bytes([byte])):
                     return False
         case Endless(chunk, most):
-            before = len(client.received)
+            before, chunk = len(client.received), chunk.replace(SID, sid)
             for _ in range(most // len(chunk)):
-                if len(client.received) > before or not await client.send(chunk):
+                answered = client.hears.is_set() and len(client.received) > before
+                if answered or not await client.send(chunk):
                     break
         case Act.FIN:
             await client.fin()
         case Act.RST:
             client.rst()
+        case Act.DEAF:
+            client.hears = trio.Event()
         case Act.OPEN_POLLING:
             sids += SESSION_ID.findall(await ask(port, get()))
             return bool(sids)
@@ -228,9 +232,9 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 @asynccontextmanager
-async def harness() -> AsyncIterator[Harness]:
-    """Serve."""
-    server = echoing()
+async def harness(**limits) -> AsyncIterator[Harness]:
+    """Serve, with these limits."""
+    server = echoing(limits=Limits(**limits))
     async with trio.open_nursery() as nursery:
         serving = await nursery.start(serve, server, "127.0.0.1:0")
         async with control(serving.port) as steady:

@@ -29,6 +29,9 @@ class Peer:
         """How the server's direction has ended."""
         self.finished = False
         """Our direction has ended."""
+        self.hears = trio.Event()
+        """It reads; replaced by an event that is not set, it doesn't."""
+        self.hears.set()
         self._news = trio.Event()
 
     async def read(self) -> None:
@@ -37,6 +40,7 @@ class Peer:
             while data := await self.stream.receive_some(READ):
                 self.received += data
                 self._tell()
+                await self.hears.wait()
             self.ended = "end"
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self.ended = "reset"

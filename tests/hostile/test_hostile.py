@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from tests.hostile.case import JOINED, SESSION, Act, Case, Endless, Ends, frame, get
 from tests.hostile.cases import ALL, KINDS
 from tests.hostile.harness import harness, throw
 
@@ -19,7 +20,7 @@ BRIEF = 0.3
 async def test_survival(name):
     async with harness() as served:
         outcome = await served.throw(ALL[name], BRIEF)
-        assert outcome.let_go, outcome
+        assert outcome.let_go, str(outcome)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -34,6 +35,24 @@ async def test_all_at_once(kind):
             for case in KINDS[kind]:
                 clients.start_soon(one, case)
         await served.settle(sids)
+
+
+DEAF = {
+    "pings": (*JOINED, Act.DEAF, Endless(frame(b"p" * 125, 9) * 100, 20_000_000)),
+    "events": (*JOINED, Act.DEAF, Endless(frame(b'427["echo","%s"]' % (b"x" * 1000)) * 10, 20_000_000)),
+    "requests": (Act.DEAF, Endless(get(target=SESSION) * 100, 20_000_000)),
+}
+
+
+@pytest.mark.parametrize("name", DEAF)
+async def test_clients_that_talk_and_do_not_listen(name):
+    async with harness(write_deadline=0.3) as served:
+        forget_peak()
+        before = peak()
+        outcome = await served.throw(Case(name, DEAF[name], Ends()), BRIEF)
+        # Pings need not all be answered; whoever can do without keeping the answers may read on.
+        assert outcome.ended or name == "pings", str(outcome)
+        assert peak() - before < MEMORY
 
 
 GREEDY = [
@@ -54,6 +73,11 @@ MEMORY = 24_000
 """kB that a client of such a kind may cost at most; both ends of it are in this process."""
 
 
+def forget_peak() -> None:
+    """Begin anew with ``peak``."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak() -> int:
     """Return the most memory that this process has had, in kB."""
     status = Path("/proc/self/status").read_text()
@@ -63,7 +87,7 @@ def peak() -> int:
 @pytest.mark.parametrize("name", GREEDY)
 async def test_memory(name):
     async with harness() as served:
-        Path("/proc/self/clear_refs").write_text("5")  # forgets the peak
+        forget_peak()
         before = peak()
         await served.throw(ALL[name], BRIEF)
         assert peak() - before < MEMORY
