@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.front import running_front
 from tests.support.tls import contexts, make_certificate
 
 
@@ -17,3 +18,12 @@ def certificate(tmp_path_factory):
 def tls(certificate):
     """A server's TLS context, and a client's."""
     return contexts(*certificate)
+
+
+@pytest.fixture
+async def front(autojump_clock):
+    """A site in virtual time; nothing is left of its connections."""
+    async with running_front() as front:
+        yield front
+        await front.close_clients()
+        assert front.is_idle

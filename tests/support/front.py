@@ -148,6 +148,7 @@ class FrontClient:
                     self._received += data
             except trio.BrokenResourceError:
                 pass
+        await settle()
         data, self._received = self._received, b""
         return bytes(data)
 
@@ -159,6 +160,12 @@ class FrontClient:
                 self._received += data
         data, self._received = self._received, b""
         return bytes(data)
+
+    async def open_polling(self) -> str:
+        """Open a session; return the target that means it."""
+        answer = await self.ask(http("GET", POLLING))
+        assert answer.status == 200
+        return f"{POLLING}&sid={answer.sid}"
 
     async def frames(self) -> list[tuple[int, bytes]]:
         """All frames until the server closes."""
@@ -198,6 +205,7 @@ class FrontServer:
         )
         self._nursery = nursery
         self.ended_at: list[float] = []
+        self.clients: list[FrontClient] = []
         nursery.start_soon(self.site.flusher.run)
 
     def connect(
@@ -206,13 +214,17 @@ class FrontServer:
         """Connect by a pair of streams."""
         ours, theirs = make_pair()
         self.serve(StreamLink(theirs, "192.0.2.1"))
-        return FrontClient(ours)
+        return self._client(ours)
 
     def connect_socket(self, size: int | None = None) -> FrontClient:
         """Connect by a pair of sockets."""
         ours, theirs = socket_pair(size)
         self.serve(SocketLink(theirs, "192.0.2.1"))
-        return FrontClient(trio.SocketStream(trio.socket.from_stdlib_socket(ours)))
+        return self._client(trio.SocketStream(trio.socket.from_stdlib_socket(ours)))
+
+    def _client(self, stream: trio.abc.Stream) -> FrontClient:
+        self.clients.append(FrontClient(stream))
+        return self.clients[-1]
 
     def serve(self, link: Link) -> None:
         self._nursery.start_soon(self._serve, link)
@@ -220,6 +232,16 @@ class FrontServer:
     async def _serve(self, link: Link) -> None:
         await FrontConnection(self.site, link).run()
         self.ended_at.append(trio.current_time())
+
+    async def close_clients(self) -> None:
+        """Let all clients go."""
+        for client in self.clients:
+            await trio.aclose_forcefully(client.stream)
+        await settle()
+
+    def cancel(self) -> None:
+        """Cancel all connections, and the flusher."""
+        self._nursery.cancel_scope.cancel()
 
     @property
     def is_idle(self) -> bool:
@@ -237,5 +259,9 @@ async def running_front(
     """Run an engine and a site; a connection may be left, nothing of its session."""
     async with running_engine(config or EngineConfig(ping_interval=10_000), limits, handler) as engine:
         async with trio.open_nursery() as nursery:
-            yield FrontServer(engine, nursery, **options)
-            nursery.cancel_scope.cancel()
+            front = FrontServer(engine, nursery, **options)
+            try:
+                yield front
+            finally:
+                await front.close_clients()
+                nursery.cancel_scope.cancel()

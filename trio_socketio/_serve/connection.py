@@ -131,13 +131,14 @@ class FrontConnection:
         self._timers.set("idle", trio.current_time() + self._site.keep_alive, self._scope.cancel)
         try:
             return await self._inbound.head(self._expect_head)
-        except BadRequest as refusal:
-            await self._refuse(refusal.status)
-            return None
+        except BadRequest as error:
+            refusal = error
         finally:
             self._is_idle = False
             self._timers.clear("idle")
             self._timers.clear("head")
+        await self._refuse(refusal.status)
+        return None
 
     def _expect_head(self) -> None:
         self._timers.clear("idle")
