@@ -153,7 +153,7 @@ async def main(wanted: list[str]) -> None:
 
     def report(result: Result) -> None:
         nonlocal wrong
-        said = "" if result.outcome is None else str(result.outcome)
+        said = f"nothing in {PATIENCE:.0f} s" if result.outcome is None else str(result.outcome)
         if result.fate is Fate.ANSWERED and result.outcome is not None and complaint(result.case, result.outcome):
             said += "  (not right)"
             wrong += 1
