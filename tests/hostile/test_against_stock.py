@@ -7,7 +7,7 @@ import trio
 from tests.hostile.against_stock import Fate, run
 from tests.hostile.cases import ALL
 
-HARMLESS = ["upgrades: short key", "connections: CL.TE", "frames: RSV 1"]
+HARMLESS = ["upgrades: short key", "connections: CL-TE", "frames: RSV 1"]
 DEADLY = [
     "upgrades: with a body",
     "upgrades: subprotocol in 8 bits",
