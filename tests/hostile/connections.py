@@ -83,7 +83,9 @@ SMUGGLED = [
     Case("CL with a plus", (post(b"Content-Length: +0", target=b"/other") + INNER,), SYNTAX),
     Case("chunks behind a bare LF", (post(b"X: y\n" + CHUNKED, b"Content-Length: 5") + b"0\r\n\r\n" + INNER,), SYNTAX),
     Case("chunks behind a bare CR", (post(b"X: y\r" + CHUNKED, b"Content-Length: 0") + INNER,), SYNTAX),
-    Case("chunks in a fold", (post(b"X: y\r\n " + CHUNKED, b"Content-Length: %d" % len(INNER)) + INNER,), answered(400)),
+    Case(
+        "chunks in a fold", (post(b"X: y\r\n " + CHUNKED, b"Content-Length: %d" % len(INNER)) + INNER,), answered(400)
+    ),
     Case(
         "chunks in HTTP/1.0",
         (head(b"POST /other HTTP/1.0", CHUNKED, b"Connection: keep-alive") + b"0\r\n\r\n" + INNER,),
