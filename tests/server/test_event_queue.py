@@ -178,7 +178,7 @@ class TestClose:
             assert queue.put_nowait(event(number), 1000)
             await queue.put(event(number), 1000)
         assert await get(queue) is None
-        assert not queue._events
+        assert not queue.events
 
     async def test_who_waits_to_get_is_told(self, nursery):
         queue = EventQueue(10, 100)
@@ -255,8 +255,8 @@ class TestAnySequence:
                     with trio.move_on_after(1 if tries in given_up else math.inf):
                         received.append((await get(queue)).args[0])
                         await trio.sleep(len(received) % 3)
-                    assert len(queue._events) <= max_events
-                    assert len(queue._events) <= 1 or queue._bytes <= 100
+                    assert len(queue.events) <= max_events
+                    assert len(queue.events) <= 1 or queue._bytes <= 100
             assert received == list(range(len(sizes)))
             assert queue._bytes == 0
 

@@ -37,13 +37,15 @@ class Outbox:
         """Bytes that wait."""
         return self._bytes
 
-    def has_room(self, batch: Sequence[EnginePacket]) -> bool:
-        """Say whether a batch fits. An empty queue takes any: else what is larger than it could never be sent."""
-        if not self._packets:
-            return True
-        if len(self._packets) + len(batch) > self._max_packets:
+    def offer(self, batch: Sequence[EnginePacket]) -> bool:
+        """Append a batch; ``False`` if it does not fit. An empty queue takes any: else it could never be sent."""
+        packets, count = self._packets, len(batch)
+        size = batch[0].size if count == 1 else _size(batch)
+        if packets and (len(packets) + count > self._max_packets or self._bytes + size > self._max_bytes):
             return False
-        return self._bytes + _size(batch) <= self._max_bytes
+        packets += batch
+        self._bytes += size
+        return True
 
     @property
     def is_crowded(self) -> bool:
@@ -53,7 +55,7 @@ class Outbox:
     def put(self, batch: Sequence[EnginePacket]) -> None:
         """Append a batch, without asking for room."""
         self._packets += batch
-        self._bytes += batch[0].size if len(batch) == 1 else _size(batch)
+        self._bytes += _size(batch)
 
     def take(self, max_bytes: float = math.inf) -> list[EnginePacket]:
         """Take what waits, and wake those who wait for room.

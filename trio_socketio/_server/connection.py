@@ -65,7 +65,8 @@ class Connection:
     def receive(self, message: str | bytes) -> Awaitable[None] | None:
         """Take a message; see ``Handler``."""
         packet = self._decoder.feed(message)
-        size = self._unfinished_bytes + encoded_size(message)
+        size = len(message) if type(message) is bytes or message.isascii() else encoded_size(message)
+        size += self._unfinished_bytes
         if packet is None:
             self._await_attachments(message, size)
             return None
@@ -74,10 +75,15 @@ class Connection:
             self.session.timers.clear("attachments")
         if self._trace:
             _logger.debug("received %s", shortened(packet))
-        if isinstance(packet, Event):
-            return self._receive_event(packet, size)
-        self._receive_other(packet)
-        return None
+        if type(packet) is not Event:
+            self._receive_other(packet)
+            return None
+        worker = self._workers.get(packet.namespace)
+        if worker is None or worker.state is not SocketState.CONNECTED:
+            worker = self._worker_of(packet)
+        if worker is None or not packet.args or worker.queue.put_nowait(packet, size):
+            return None
+        return self._wait_for_room(worker, packet, size)
 
     def _await_attachments(self, message: str | bytes, size: int) -> None:
         unfinished = self._decoder.unfinished
@@ -86,12 +92,6 @@ class Connection:
             # Nothing is kept for who has not joined: its attachments would not be read.
             self._worker_of(unfinished)
             self._close_after("attachments", self._limits.attachments_timeout, CloseReason.FORCED_CLOSE)
-
-    def _receive_event(self, event: Event, size: int) -> Awaitable[None] | None:
-        worker = self._worker_of(event)
-        if worker is None or not event.args or worker.queue.put_nowait(event, size):
-            return None
-        return self._wait_for_room(worker, event, size)
 
     async def _wait_for_room(self, worker: SocketWorker, event: Event, size: int) -> None:
         self.session.pause()

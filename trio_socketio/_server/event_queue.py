@@ -21,25 +21,25 @@ class EventQueue:
         max_bytes: how many bytes they may have had on the wire; one event is always accepted.
     """
 
-    __slots__ = ("_bytes", "_closed", "_events", "_getter", "_max_bytes", "_max_events", "_putting")
+    __slots__ = ("_bytes", "_closed", "_getter", "_max_bytes", "_max_events", "_may_put", "_putting", "events")
 
     def __init__(self, max_events: int, max_bytes: int) -> None:
         self._max_events = max_events
         self._max_bytes = max_bytes
-        self._events: deque[tuple[Event, int]] = deque()
+        self.events: deque[tuple[Event, int]] = deque()
+        """What waits, with its bytes; for looking whether there is something."""
         self._bytes = 0
         self._closed = False
         self._getter: trio.lowlevel.Task | None = None
         self._putting = trio.lowlevel.ParkingLot()
-
-    def __len__(self) -> int:
-        return len(self._events)
+        self._may_put = False
+        """Somebody may wait in ``_putting``."""
 
     def put_nowait(self, event: Event, size: int) -> bool:
         """Put an event; ``False`` if it is full. A closed queue swallows events: its socket is gone."""
         if self._closed:
             return True
-        events = self._events
+        events = self.events
         if events and (len(events) >= self._max_events or self._bytes + size > self._max_bytes):
             return False
         events.append((event, size))
@@ -51,20 +51,22 @@ class EventQueue:
     async def put(self, event: Event, size: int) -> None:
         """Put an event, waiting until there is room."""
         while not self.put_nowait(event, size):
+            self._may_put = True
             await self._putting.park()
 
     async def wait(self) -> bool:
         """Wait until an event is there; ``False`` once the queue is closed. A checkpoint only if it has to wait."""
-        if not self._events and not self._closed:
+        if not self.events and not self._closed:
             self._getter = trio.lowlevel.current_task()
             await trio.lowlevel.wait_task_rescheduled(self._stop_getting)
         return not self._closed
 
     def get_nowait(self) -> Event:
         """Take the oldest event."""
-        event, size = self._events.popleft()
+        event, size = self.events.popleft()
         self._bytes -= size
-        if self._putting:
+        if self._may_put:
+            self._may_put = False
             self._putting.unpark_all()
         return event
 
@@ -80,6 +82,6 @@ class EventQueue:
     def close(self) -> None:
         """Drop what waits, and wake everybody."""
         self._closed = True
-        self._events.clear()
+        self.events.clear()
         self._wake_getter()
         self._putting.unpark_all()

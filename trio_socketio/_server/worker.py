@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable
 from typing import Any, Protocol, final
 
 import trio
@@ -96,7 +96,8 @@ class SocketWorker:
     """Runs one socket."""
 
     def __init__(self, socket_id: str, home: Home, client: Client, auth: Any, limits: Limits) -> None:
-        self._state = SocketState.JOINING
+        self.state: SocketState = SocketState.JOINING
+        """How far it is; set by nobody else."""
         self._reason: str | None = None
         self.nursery: trio.Nursery | None = None
         self.queue: EventQueue = EventQueue(limits.event_queue, limits.event_queue_bytes)
@@ -130,11 +131,6 @@ class SocketWorker:
         return room != self.socket.id and self._home.is_socket_id(room)
 
     @property
-    def state(self) -> SocketState:
-        """How far it is."""
-        return self._state
-
-    @property
     def reason(self) -> str | None:
         """Why it ended, once it has."""
         return self._reason
@@ -143,9 +139,9 @@ class SocketWorker:
 
     def end(self, reason: CloseReason) -> None:
         """End the socket."""
-        if self._state is SocketState.ENDED:
+        if self.state is SocketState.ENDED:
             return
-        self._state = SocketState.ENDED
+        self.state = SocketState.ENDED
         self._reason = str(reason)
         self.peer.leave(str(reason))
         self.queue.close()
@@ -161,9 +157,9 @@ class SocketWorker:
         """End the socket by telling its client to leave."""
         if close:
             self._client.disconnect_all()
-        elif self._state is SocketState.JOINING:
+        elif self.state is SocketState.JOINING:
             self._refuse("Forbidden", None)
-        elif self._state is SocketState.CONNECTED:
+        elif self.state is SocketState.CONNECTED:
             self._client.tell_to_leave(self._home.name)
             self.end(reason)
 
@@ -202,23 +198,23 @@ class SocketWorker:
                 self._refuse("Internal server error", None)
                 return False
         # A session that is closing answers nobody any more: its client would never learn that it has joined.
-        return self._state is SocketState.JOINING and self.session.state is SessionState.OPEN
+        return self.state is SocketState.JOINING and self.session.state is SessionState.OPEN
 
     def _refuse(self, message: str, data: object) -> None:
-        if self._state is SocketState.ENDED:
+        if self.state is SocketState.ENDED:
             return
         answer = {"message": message} if data is None else {"message": message, "data": data}
         self._client.send(ConnectError(self._home.name, answer))
         self.end(CloseReason.SERVER_NAMESPACE_DISCONNECT)
 
     def _connect(self) -> bool:
-        self._state = SocketState.CONNECTED
+        self.state = SocketState.CONNECTED
         self._home.adapter.add(self.socket.id, (self.socket.id,))
         self._home.enter(self)
         # Queued before any handler runs: the client learns that it is connected before anything else.
         self._client.send(Connect(self._home.name, {"sid": self.socket.id}))
         # A client that has no room for it is closed by that: it has never been here.
-        if self._state is SocketState.ENDED:
+        if self.state is SocketState.ENDED:
             return False
         self._client.joined(self)
         return True
@@ -240,18 +236,18 @@ class SocketWorker:
         # handled, so what it sets up there is there.
         await trio.lowlevel.checkpoint()
         await trio.lowlevel.checkpoint()
-        queue = self.queue
+        queue, find = self.queue, self._home.behaviour.events.find
         handled = 0
         while await queue.wait():
-            await self._dispatch(queue.get_nowait())
-            handled += 1
-            if not queue:
-                # The last of those that came together: what was answered goes out at once.
-                self.session.flush()
-                handled = 0
-            elif handled >= EVENTS_PER_CHECKPOINT:
-                await trio.lowlevel.checkpoint()
-                handled = 0
+            while queue.events:
+                event, handled = queue.get_nowait(), handled + 1
+                handler = find(event.args[0])
+                if handler is not None:
+                    await self._dispatch(event, handler)
+                if handled % EVENTS_PER_CHECKPOINT == 0:
+                    await trio.lowlevel.checkpoint()
+            # The last of those that came together was handled: what was answered goes out at once.
+            self.session.flush()
 
     @trio.lowlevel.disable_ki_protection
     async def _run_connection(self, handler: SocketHandler) -> None:
@@ -260,39 +256,37 @@ class SocketWorker:
         except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - whatever a connection handler raises
             await self._contain(raised, "connection")
 
-    async def _dispatch(self, event: Event) -> None:
+    def _dispatch(self, event: Event, handler: Registered) -> Awaitable[None]:
+        if handler.concurrent or not handler.fewest < len(event.args) <= handler.most + 1:
+            return self._dispatch_otherwise(event, handler)
+        return self._handle(event, handler)
+
+    async def _dispatch_otherwise(self, event: Event, handler: Registered) -> None:
         name, *args = event.args
-        handler = self._home.behaviour.events.find(name)
-        if handler is None:
-            return
         if not handler.accepts(len(args)):
             _logger.debug("%s: event %s came with %d arguments, no call", self.socket.id, shortened(name), len(args))
-        elif handler.concurrent:
-            borrower = object()
-            await self._concurrent.acquire_on_behalf_of(borrower)
-            assert self.nursery is not None  # noqa: S101 - events are dispatched inside it
-            self.nursery.start_soon(self._handle_concurrently, borrower, handler, event, name, args)
-        else:
-            await self._handle(handler, event, name, args)
+            return
+        borrower = object()
+        await self._concurrent.acquire_on_behalf_of(borrower)
+        assert self.nursery is not None  # noqa: S101 - events are dispatched inside it
+        self.nursery.start_soon(self._handle_concurrently, borrower, event, handler)
 
-    async def _handle_concurrently(
-        self, borrower: object, handler: Registered, event: Event, name: str, args: Sequence[Any]
-    ) -> None:
+    async def _handle_concurrently(self, borrower: object, event: Event, handler: Registered) -> None:
         try:
-            await self._handle(handler, event, name, args)
+            await self._handle(event, handler)
         finally:
             self._concurrent.release_on_behalf_of(borrower)
 
     @trio.lowlevel.disable_ki_protection
-    async def _handle(self, handler: Registered, event: Event, name: str, args: Sequence[Any]) -> None:
+    async def _handle(self, event: Event, handler: Registered) -> None:
         try:
-            result = await handler.function(self.socket, *args)
+            result = await handler.function(self.socket, *event.args[1:])
             if event.ack_id is not None:
                 answer = result if isinstance(result, tuple) else () if result is None else (result,)
                 if not self.peer.answer_nowait(event.ack_id, answer):
                     await self.peer.answer(event.ack_id, answer)
         except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - whatever an event handler raises
-            await self._contain(raised, name)
+            await self._contain(raised, event.args[0])
 
     @trio.lowlevel.disable_ki_protection
     async def _say_goodbye(self) -> None:
@@ -305,7 +299,7 @@ class SocketWorker:
     async def _contain(self, raised: BaseException, event: str) -> None:
         error, rest = _parted(raised)
         # That the client leaves is no error of whoever was just asking it something.
-        is_leaving = self._state is SocketState.ENDED or self.session.state is not SessionState.OPEN
+        is_leaving = self.state is SocketState.ENDED or self.session.state is not SessionState.OPEN
         if error is not None and not (is_leaving and _is_disconnected(error)):
             if event == "connection":
                 self.disconnect()

@@ -20,7 +20,10 @@ _logger = scope_logger("socket")
 
 def encode_batch(parser: Parser, packet: SocketPacket) -> list[EnginePacket]:
     """Encode a packet to what a session sends: a batch that stays together."""
-    return [EnginePacket(PacketType.MESSAGE, message) for message in parser.encode(packet)]
+    messages = parser.encode(packet)
+    if len(messages) == 1:
+        return [EnginePacket(PacketType.MESSAGE, messages[0])]
+    return [EnginePacket(PacketType.MESSAGE, message) for message in messages]
 
 
 class Link(Protocol):

@@ -29,7 +29,12 @@ def take_out(args: list[Any]) -> tuple[list[Any], list[bytes]]:
     Raises:
         ValueError: nested too deeply, or a structure that contains itself.
     """
-    if all(type(argument) in _LEAVES for argument in args) or not _has_binary(args):
+    for argument in args:
+        if type(argument) not in _LEAVES:
+            break
+    else:
+        return args, []
+    if not _has_binary(args):
         return args, []
     attachments: list[bytes] = []
     return _without_binary(args, attachments), attachments

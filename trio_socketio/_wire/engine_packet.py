@@ -42,6 +42,10 @@ def encoded_size(data: str | bytes) -> int:
     return len(data) if isinstance(data, bytes) or data.isascii() else len(data.encode())
 
 
+def _size(data: str | bytes) -> int:
+    return encoded_size(data) + isinstance(data, str)
+
+
 @final
 class EnginePacket:
     """One Engine.IO packet: immutable, shared among recipients.
@@ -51,14 +55,15 @@ class EnginePacket:
         data: text, or bytes for binary data.
     """
 
-    __slots__ = ("_frame", "_payload_form", "_size", "data", "type")
+    __slots__ = ("_frame", "_payload_form", "data", "size", "type")
 
     def __init__(self, type: PacketType, data: str | bytes = "") -> None:  # noqa: A002 - the protocol's word
         self.type: PacketType = type
         self.data: str | bytes = data
+        self.size: int = len(data) + 1 if data.__class__ is str and data.isascii() else _size(data)
+        """Bytes as a WebSocket message, without the frame's head."""
         self._payload_form: str | None = None
         self._frame: bytes | None = None
-        self._size = -1
 
     @property
     def message_form(self) -> str | bytes:
@@ -71,13 +76,15 @@ class EnginePacket:
         """The same as a WebSocket frame of a server."""
         frame = self._frame
         if frame is None:
-            data = self.data
-            if isinstance(data, bytes):
-                frame = encode_frame(BINARY, data)
-            else:
-                frame = encode_frame(TEXT, (self.type.value + data).encode())
-            self._frame = frame
+            frame = self._frame = self._make_frame()
         return frame
+
+    def _make_frame(self) -> bytes:
+        data = self.data
+        if isinstance(data, bytes):
+            return encode_frame(BINARY, data)
+        prefix = MESSAGE if self.type is PacketType.MESSAGE else self.type.value
+        return encode_frame(TEXT, (prefix + data).encode())
 
     @property
     def payload_form(self) -> str:
@@ -88,15 +95,6 @@ class EnginePacket:
             form = "b" + b64encode(data).decode() if isinstance(data, bytes) else self.type.value + data
             self._payload_form = form
         return form
-
-    @property
-    def size(self) -> int:
-        """Bytes as a WebSocket message, without the frame's head."""
-        size = self._size
-        if size < 0:
-            data = self.data
-            size = self._size = encoded_size(data) + isinstance(data, str)
-        return size
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, EnginePacket):

@@ -33,6 +33,7 @@ from trio_socketio._wire.socket_packet import (
 _HEAD = re.compile(r"([0-6])(?:([0-9]{1,10})-)?(?:(/[^,]*)(?:,|\Z))?([0-9]{1,16}(?![0-9]))?", re.ASCII)
 # A text without an end reaches to the end, and no quote in it is looked at twice: else this would be quadratic.
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
+_BARE_EVENTS = frozenset({"2[", *(f"2{digit}" for digit in range(10))})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -88,13 +89,13 @@ class JSONParser:
         self, plain: str, binary: str, namespace: str, args: Sequence[Any], ack_id: int | None
     ) -> list[str | bytes]:
         values, attachments = take_out(args if type(args) is list else list(args))
-        number = "" if ack_id is None else ack_id
+        head = ("" if namespace == "/" else f"{namespace},") + ("" if ack_id is None else str(ack_id))
         if not attachments:
-            return [f"{plain}{_namespace(namespace)}{number}{_json(values)}"]
+            return [f"{plain}{head}{_json(values)}"]
         if len(attachments) > self._max_attachments:
             msg = f"{len(attachments)} attachments in one packet: clients take {self._max_attachments}, send several packets"
             raise ValueError(msg)
-        return [f"{binary}{len(attachments)}-{_namespace(namespace)}{number}{_json(values)}", *attachments]
+        return [f"{binary}{len(attachments)}-{head}{_json(values)}", *attachments]
 
     def decoder(self, limits: Limits) -> JSONDecoder:
         """Make a decoder for one connection."""
@@ -136,7 +137,23 @@ class JSONDecoder:
             return self._feed_attachment(message)
         if self._waiting is not None:
             raise RemoteProtocolError("text message while attachments are still to come")
+        if message[:2] in _BARE_EVENTS:
+            return self._feed_event(message)
         return self._feed_text(message)
+
+    def _feed_event(self, message: str) -> SocketPacket | None:
+        """Take an event of the namespace ``/``: the short way of ``_feed_text`` for nearly all that comes."""
+        start = message.find("[")
+        number = message[1:start]
+        if start < 0 or len(number) > 15 or not (number.isascii() and (number.isdigit() or not number)):
+            return self._feed_text(message)
+        args = self._json(message, start)
+        if type(args) is not list or not args:
+            return self._feed_text(message)
+        name = args[0]
+        if type(name) is not str or name in RESERVED_EVENTS or len(name) > self._limits.max_name_length:
+            return self._feed_text(message)
+        return Event("/", args, int(number) if number else None)
 
     def _feed_text(self, message: str) -> SocketPacket | None:
         head = _HEAD.match(message)
