@@ -10,6 +10,7 @@ import trio
 from tests.support.client import open_polling, open_stream, poll, post, settle
 from tests.support.engine import POLLING, ask, message, recorder, running_engine
 from trio_socketio import CloseReason
+from trio_socketio._engine.clock import Clock
 from trio_socketio._engine.heartbeat import Heartbeat
 from trio_socketio._engine.timers import Timers
 
@@ -17,16 +18,16 @@ TICK = 0.001
 
 
 class Beat:
-    """A heartbeat that runs, and what it did, and when."""
+    """A heartbeat, and what it did, and when."""
 
-    def __init__(self) -> None:
-        self.timers = Timers()
+    def __init__(self, clock: Clock, timeout: float = 20) -> None:
+        self.timers = Timers(clock, pytest.fail)
         self.pings: list[float] = []
         self.deaths: list[float] = []
         self.heartbeat = Heartbeat(
             self.timers,
             interval=25,
-            timeout=20,
+            timeout=timeout,
             ping=lambda: self.pings.append(trio.current_time()),
             dead=lambda: self.deaths.append(trio.current_time()),
         )
@@ -34,12 +35,11 @@ class Beat:
 
 @pytest.fixture
 async def beat(autojump_clock, nursery):
-    beat = Beat()
-    until = trio.Event()
-    nursery.start_soon(beat.timers.run, until)
+    clock = Clock()
+    nursery.start_soon(clock.run)
+    beat = Beat(clock)
     beat.heartbeat.start()
-    yield beat
-    until.set()
+    return beat
 
 
 class TestSchedule:
@@ -221,6 +221,92 @@ class TestOwnStall:
         autojump_clock.autojump_threshold = 0
         assert await ends_at(beat) == 45
         assert beat.pings == [26]
+
+    @pytest.fixture
+    async def stall(self, autojump_clock):
+        """Stand still until a time: nothing has had a turn when it comes."""
+
+        async def stall(until):
+            autojump_clock.autojump_threshold = math.inf
+            autojump_clock.jump(until - trio.current_time())
+
+        yield stall
+        autojump_clock.autojump_threshold = 0
+
+    async def test_over_the_time_of_the_pong_it_may_still_be_read(self, beat, autojump_clock, stall):
+        await trio.sleep_until(30)
+        await stall(60)
+        await settle()
+        assert not beat.deaths
+        autojump_clock.autojump_threshold = 0
+        await trio.sleep_until(60.5)
+        beat.heartbeat.pong()
+        await trio.sleep_until(86)
+        assert (beat.pings, beat.deaths) == ([25, 85.5], [])
+
+    async def test_without_a_pong_it_ends_a_second_later(self, beat, autojump_clock, stall):
+        await trio.sleep_until(30)
+        await stall(60)
+        await settle()
+        autojump_clock.autojump_threshold = 0
+        assert await ends_at(beat) == 61
+
+    async def test_twice_over_the_time_of_one_pong(self, beat, autojump_clock, stall):
+        await trio.sleep_until(30)
+        for until in (60, 70):
+            await stall(until)
+            await settle()
+        assert beat.deaths == [70]
+
+    async def test_once_more_for_the_next_pong(self, beat, autojump_clock, stall):
+        await trio.sleep_until(30)
+        await stall(60)
+        await settle()
+        beat.heartbeat.pong()
+        autojump_clock.autojump_threshold = 0
+        await trio.sleep_until(90)
+        await stall(120)
+        await settle()
+        assert not beat.deaths
+        autojump_clock.autojump_threshold = 0
+        assert await ends_at(beat) == 121
+
+    async def test_found_by_a_request(self, beat, autojump_clock, stall):
+        await trio.sleep_until(30)
+        await stall(60)
+        beat.timers.fire_due()
+        assert not beat.deaths
+        beat.heartbeat.pong()
+        await settle()
+        autojump_clock.autojump_threshold = 0
+        await trio.sleep_until(84)
+        assert not beat.deaths
+
+    async def test_a_pong_that_the_kernel_has_already(self, autojump_clock, stall):
+        async with running_engine() as engine, open_stream(engine) as client:
+            await client.get()
+            (session,) = engine.sessions.values()
+            assert await client.get() == "2"
+            await stall(60)
+            await client.put("3")
+            await settle()
+            assert session.close_reason is None
+            autojump_clock.autojump_threshold = 0
+            assert (await client.get(), trio.current_time()) == ("2", 85)
+
+    @pytest.mark.parametrize(("timeout", "late", "grace"), [(20, 0.5, 1), (2, 0.5, 1), (0.5, 0.25, 0.5)])
+    async def test_from_when_on_it_is_one(self, nursery, autojump_clock, stall, timeout, late, grace):
+        clock = Clock()
+        nursery.start_soon(clock.run)
+        for by, expected in ((late - TICK, 0), (late + TICK, grace)):
+            beat = Beat(clock, timeout)
+            beat.heartbeat.start()
+            await trio.sleep(25 + timeout / 2)
+            await stall(at := beat.pings[0] + timeout + by)
+            await settle()
+            autojump_clock.autojump_threshold = 0
+            await trio.sleep(100)
+            assert beat.deaths == pytest.approx([at + expected], abs=1e-6)
 
 
 class TestOfASession:

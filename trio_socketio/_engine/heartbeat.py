@@ -7,6 +7,9 @@
 Only a pong starts the next interval. Any other packet while a pong is due extends the timeout once a ping: a large upload
 is a sign of life. And while *we* are the ones who don't read, because the client's handlers are slow, its pong may be
 waiting behind what we don't read: the clock stands still then, and starts anew when we read on.
+
+A process that stood still finds both in the same moment, that the time is over and that the kernel has a pong for it. So
+a deadline that is found late is put off once a ping, for as long as it takes to read what has come.
 """
 
 from __future__ import annotations
@@ -19,12 +22,18 @@ import trio
 
 from trio_socketio._engine.timers import Timers
 
+GRACE = 1.0
+"""Seconds to read what came while the process stood still; the timeout, if that is shorter."""
+
+LATE = 0.5
+"""Seconds after a deadline from which on the process has stood still; half the timeout, if that is shorter."""
+
 
 @final
 class Heartbeat:
     """The heartbeat of one session, kept by the session's timers. Times are in seconds."""
 
-    __slots__ = ("_dead", "_due", "_extended", "_interval", "_paused", "_ping", "_timeout", "_timers")
+    __slots__ = ("_dead", "_due", "_extended", "_interval", "_paused", "_ping", "_put_off", "_timeout", "_timers")
 
     def __init__(
         self,
@@ -41,7 +50,9 @@ class Heartbeat:
         self._ping = ping
         self._dead = dead
         self._due = math.inf
+        """When the next ping is, or the pong."""
         self._extended = False
+        self._put_off = False
         self._paused = 0
 
     def start(self) -> None:
@@ -85,10 +96,19 @@ class Heartbeat:
     def _send(self) -> None:
         now = trio.current_time()
         self._ping()
-        self._extended = False
+        self._extended = self._put_off = False
         # The deadline counts from when the ping was due - but a process that stood still must not take it out on clients.
         late = now - self._due > self._timeout / 2
         self._expect((now if late else self._due) + self._timeout)
 
     def _expect(self, deadline: float) -> None:
-        self._timers.set("pong", math.inf if self._paused else deadline, self._dead)
+        self._due = math.inf if self._paused else deadline
+        self._timers.set("pong", self._due, self._miss)
+
+    def _miss(self) -> None:
+        now = trio.current_time()
+        if self._put_off or now - self._due <= min(LATE, self._timeout / 2):
+            self._dead()
+        else:
+            self._put_off = True
+            self._expect(now + min(GRACE, self._timeout))

@@ -15,11 +15,13 @@ from typing import final
 
 import trio
 
+from trio_socketio._engine.clock import Clock
 from trio_socketio._engine.config import EngineConfig
 from trio_socketio._engine.exceptions import CloseReason
 from trio_socketio._engine.http import Request
 from trio_socketio._engine.session import Handler, Session, SessionState
-from trio_socketio._engine.websocket import FAREWELL
+from trio_socketio._engine.timers import Timers
+from trio_socketio._engine.transport import FAREWELL
 from trio_socketio._limits import Limits
 from trio_socketio._logging import masked, scope_logger
 
@@ -46,6 +48,7 @@ class SessionRegistry:
         self._sessions: dict[str, Session] = {}
         self._nursery: trio.Nursery | None = None
         self._background: trio.Nursery | None = None
+        self._clock = Clock()
         self._context = contextvars.Context()
         self._draining = False
 
@@ -74,6 +77,7 @@ class SessionRegistry:
         if self._nursery is not None:
             msg = "this server is running already: enter running() once, round everything that serves it"
             raise RuntimeError(msg)
+        self._clock = Clock()
         self._context = contextvars.copy_context()
         self._draining = False
         failure: Exception | KeyboardInterrupt | SystemExit | None = None
@@ -92,6 +96,7 @@ class SessionRegistry:
     async def _nurseries(self) -> AsyncIterator[None]:
         async with trio.open_nursery() as background:
             self._background = background
+            background.start_soon(self._clock.run)
             try:
                 async with trio.open_nursery() as self._nursery:
                     try:
@@ -132,7 +137,8 @@ class SessionRegistry:
         """Begin a session; ``None`` if there is no place for it (any more), or it has ended as soon as it began."""
         if not self.takes_new:
             return None
-        session = Session(secrets.token_urlsafe(SID_BYTES), request, self._config, self._limits, self._forget)
+        sid = secrets.token_urlsafe(SID_BYTES)
+        session = Session(sid, request, self._config, self._limits, clock=self._clock, forget=self._forget)
         self._sessions[session.sid] = session
         self.start_with_sessions(self._run, session)
         try:
@@ -153,7 +159,11 @@ class SessionRegistry:
         session.timers.fire_due()
         return None if session.state is SessionState.CLOSED else session
 
-    def start_with_sessions(self, function: Callable[..., Awaitable[None]], *args: object) -> None:
+    def new_timers(self, on_fault: Callable[[Exception], None]) -> Timers:
+        """Make deadlines that the clock of this server fires."""
+        return Timers(self._clock, on_fault)
+
+    def start_with_sessions(self, function: Callable[..., Awaitable[None]], /, *args: object) -> None:
         """Start a task of a session's: it outlives the request that it comes from, and must not inherit its context."""
         assert self._nursery is not None  # noqa: S101 - a session is there, so somebody runs it
         self._context.copy().run(self._nursery.start_soon, function, *args)

@@ -11,21 +11,23 @@ CLOSING takes no new packets in either direction, and its transport delivers wha
 set once, ``closed`` is set, the session is out of the registry, the handler is told, the transport is woken to say
 goodbye. All of this is synchronous; nothing can come in between.
 
-The *session task* (``run``) belongs to the server's nursery. It holds the handler's nursery and keeps the timers, and
-never reads, writes or joins a transport's task: so nothing a peer does to its connection can hold it. Transports run in
-the tasks of whoever serves the connection; they call ``receive`` and take from ``outbox``.
+The *session task* (``run``) belongs to the server's nursery. It holds the handler's nursery, and never reads, writes or
+joins a transport's task: so nothing a peer does to its connection can hold it. Transports run in the tasks of whoever
+serves the connection; they call ``receive`` and take from ``outbox``. The timers are fired by the server's clock, in its
+own task, until the session is closed.
 
 An upgrade is a second, smaller machine beside it (``Upgrade``): one at a time, and one success for ever.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum, auto
 from typing import Protocol, final
 
 import trio
 
+from trio_socketio._engine.clock import Clock
 from trio_socketio._engine.config import EngineConfig
 from trio_socketio._engine.exceptions import CloseReason, Disconnected
 from trio_socketio._engine.heartbeat import Heartbeat
@@ -36,7 +38,7 @@ from trio_socketio._engine.transport import Transport
 from trio_socketio._exceptions import RemoteProtocolError
 from trio_socketio._limits import Limits
 from trio_socketio._logging import masked, scope_logger, shortened, tracing
-from trio_socketio._wire.engine_packet import PING, EnginePacket, PacketType
+from trio_socketio._wire.engine_packet import MESSAGE, PING, EnginePacket, PacketType, decode_packet
 
 _logger = scope_logger("engine")
 
@@ -68,11 +70,11 @@ class Handler(Protocol):
     def start(self, nursery: trio.Nursery) -> None:
         """The session runs; the nursery is for tasks that end when the handler is told that it has closed."""
 
-    async def receive(self, message: str | bytes) -> None:
-        """Take a message; while this waits, nothing else is read from the client.
+    def receive(self, message: str | bytes) -> Awaitable[None] | None:
+        """Take a message. What is returned, if anything, is to be awaited before the next one is read from the client.
 
         Raises:
-            RemoteProtocolError: the client must be closed for this message.
+            RemoteProtocolError: the client must be closed for this message; the awaitable, likewise.
         """
 
     def closed(self, reason: CloseReason) -> None:
@@ -88,6 +90,7 @@ class Session:
         request: the handshake.
         config: the server's settings.
         limits: the server's limits.
+        clock: fires the session's timers.
         forget: takes the session out of the registry.
     """
 
@@ -116,6 +119,8 @@ class Session:
         request: Request,
         config: EngineConfig,
         limits: Limits,
+        *,
+        clock: Clock,
         forget: Callable[[Session], None],
     ) -> None:
         self.sid: str = sid
@@ -124,7 +129,7 @@ class Session:
         self.state: SessionState = SessionState.OPEN
         self.upgrade: Upgrade = Upgrade.NONE
         self.outbox: Outbox = Outbox(limits)
-        self.timers: Timers = Timers()
+        self.timers: Timers = Timers(clock, self._fail)
         self.transport: Transport | None = None
         self.probe_scope: trio.CancelScope | None = None
         self.started: trio.Event = trio.Event()
@@ -151,7 +156,7 @@ class Session:
                 handler.start(nursery)
                 self._heartbeat.start()
                 self.started.set()
-                await self.timers.run(self.closed)
+                await self.closed.wait()
             finally:
                 # Only a cancelled server gets here with an open session. It is closed before its nursery is: what a
                 # transport brings from now on is dropped, and starts nothing.
@@ -182,6 +187,11 @@ class Session:
         if self.transport is not None:
             self.transport.wake()
 
+    def flush(self) -> None:
+        """Write now what waits, if that is cheap: a moment later it would be written anyhow."""
+        if self.transport is not None and self.outbox:
+            self.transport.flush()
+
     def send_volatile(self, batch: Sequence[EnginePacket]) -> None:
         """Send packets that are worth something now or never: dropped unless they go out at once."""
         writable = self.transport is not None and self.transport.writable and not self.outbox
@@ -209,8 +219,9 @@ class Session:
         if self._trace:
             self._log_packets("received", (packet,))
         if packet.type is PacketType.MESSAGE:
-            self._heartbeat.activity()
-            await self._deliver(packet.data)
+            waiting = self._deliver(packet.data)
+            if waiting is not None:
+                await waiting
         elif packet.type is PacketType.PONG:
             self._heartbeat.pong()
         elif packet.type is PacketType.CLOSE:
@@ -221,15 +232,45 @@ class Session:
             msg = "invalid heartbeat direction"
             raise RemoteProtocolError(msg)
 
-    async def _deliver(self, message: str | bytes) -> None:
+    def feed(self, encoded: str | bytes) -> Awaitable[None] | None:
+        """Take a WebSocket message: the short way of ``receive``. What it returns is to be awaited before the next one.
+
+        Raises:
+            RemoteProtocolError: as ``receive``; the awaitable, likewise.
+        """
+        if type(encoded) is bytes:
+            message: str | bytes = encoded
+        elif encoded[:1] == MESSAGE:
+            message = encoded[1:]
+        else:
+            return self.receive(decode_packet(encoded))
+        if self.state is not SessionState.OPEN:
+            return None
+        if self._trace:
+            self._log_packets("received", (EnginePacket(PacketType.MESSAGE, message),))
+        return self._deliver(message)
+
+    def _deliver(self, message: str | bytes) -> Awaitable[None] | None:
         assert self._handler is not None  # noqa: S101 - no transport reads before the session has started
+        self._heartbeat.activity()
         try:
-            await self._handler.receive(message)
+            waiting = self._handler.receive(message)
         except RemoteProtocolError as error:
-            if self._trace:
-                _logger.debug("%s: %s", masked(self.sid), error)
-            self.close(CloseReason.FORCED_CLOSE)
+            self._refuse(error)
             raise
+        return None if waiting is None else self._await(waiting)
+
+    async def _await(self, waiting: Awaitable[None]) -> None:
+        try:
+            await waiting
+        except RemoteProtocolError as error:
+            self._refuse(error)
+            raise
+
+    def _refuse(self, error: RemoteProtocolError) -> None:
+        if self._trace:
+            _logger.debug("%s: %s", masked(self.sid), error)
+        self.close(CloseReason.FORCED_CLOSE)
 
     def pause(self) -> None:
         """Note that we don't read for now: silence is not the client's fault."""
@@ -271,7 +312,7 @@ class Session:
         if self._trace:
             _logger.debug("%s: closed, %s", masked(self.sid), reason)
         self._forget(self)
-        self._heartbeat.stop()
+        self.timers.end()
         self.outbox.clear()
         self.closed.set()
         if self.probe_scope is not None:
@@ -280,6 +321,11 @@ class Session:
             self._handler.closed(reason)
         if self.transport is not None:
             self.transport.wake()
+
+    def _fail(self, error: Exception) -> None:
+        # Whatever a timer calls is ours: a fault of the server. It may cost one client, not the clock of all.
+        _logger.error("%s: a timer failed", masked(self.sid), exc_info=error)
+        self.close(CloseReason.TRANSPORT_ERROR)
 
     def _ping(self) -> None:
         # Also behind a full queue: it may be what tells that the client is gone.
