@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -52,6 +53,8 @@ def frame(payload: str | bytes, opcode: int | None = None, *, final: bool = True
     head = bytes([0x80 * final | opcode])
     if len(data) < 126:
         head += bytes([0x80 | len(data)])
+    elif len(data) < 2**16:
+        head += b"\xfe" + len(data).to_bytes(2)
     else:
         head += b"\xff" + len(data).to_bytes(8)
     return head + bytes(4) + data
@@ -155,7 +158,7 @@ class FrontClient:
     async def waiting(self) -> bytes:
         """Receive what is there already."""
         await settle()
-        with trio.move_on_after(0):
+        with trio.move_on_after(0.001):
             while data := await self.stream.receive_some():
                 self._received += data
         data, self._received = self._received, b""
@@ -178,6 +181,89 @@ class FrontClient:
         await settle()
         received = await self.waiting()
         assert received.startswith((b"\x81\x7e", b"\x81")) and b'"sid"' in received
+
+
+class MeteredLink(Link):
+    """A link in memory whose peer takes as many bytes as it is told to; each write is kept as it was made.
+
+    ``fault`` is raised by whatever sends next.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("192.0.2.1", secure=False)
+        self.room = math.inf
+        self.written = b""
+        self.writes: list[bytes] = []
+        self.fault: Exception | None = None
+        self.is_closed = False
+        self._room_made = trio.lowlevel.ParkingLot()
+        self._said, self._hears = trio.open_memory_channel[bytes](math.inf)
+
+    # The server's end
+
+    async def receive(self) -> bytes:
+        try:
+            return await self._hears.receive()
+        except (trio.EndOfChannel, trio.ClosedResourceError):
+            return b""
+
+    def send_nowait(self, data: bytes) -> int:
+        if self.fault is not None:
+            raise self.fault
+        if self.is_closed:
+            raise trio.BrokenResourceError
+        taken = bytes(data[: int(min(self.room, len(data)))])
+        if taken:
+            self.room -= len(taken)
+            self.writes.append(taken)
+            self.written += taken
+        return len(taken)
+
+    async def send_rest(self, data: memoryview) -> None:
+        await trio.lowlevel.checkpoint()
+        while data := data[self.send_nowait(data) :]:
+            await self._room_made.park()
+
+    async def send_eof(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+        self._hears.close()
+        self._room_made.unpark_all()
+        await trio.lowlevel.checkpoint()
+
+    def as_stream(self) -> trio.abc.Stream:
+        raise NotImplementedError
+
+    # The client's end
+
+    async def say(self, *data: bytes) -> None:
+        """Send, and let the server do all that it can do at once."""
+        for piece in data:
+            self._said.send_nowait(piece)
+            await settle()
+
+    async def leave(self) -> None:
+        self._said.close()
+        await settle()
+
+    async def take(self, size: float = math.inf) -> None:
+        """Let so many bytes more through."""
+        self.room += size
+        self._room_made.unpark_all()
+        await settle()
+
+    async def fail(self, error: Exception) -> None:
+        """Let whatever sends fail, also what is waiting for room."""
+        self.fault = error
+        await self.take()
+
+    def frames(self) -> list[tuple[int, bytes]]:
+        """All that was written, as frames; it begins anew."""
+        data, self.written = self.written, b""
+        self.writes.clear()
+        return frames_of(data)
 
 
 def socket_pair(size: int | None = None) -> tuple[socket.socket, socket.socket]:

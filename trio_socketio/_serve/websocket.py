@@ -79,6 +79,7 @@ class NativeStream:
         "link",
         "on_ping",
         "parting",
+        "pinged",
     )
 
     def __init__(self, link: Link, data: bytes, timers: Timers, limits: Limits, abort: Callable[[], None]) -> None:
@@ -94,6 +95,8 @@ class NativeStream:
         self.parting: bytes | None = encode_frame(CLOSE, b"")
         """The close frame that is still to be sent."""
         self.on_ping: Callable[[bytes], None] | None = None
+        self.pinged: bytes | None = None
+        """The last ping that came before there was somebody to answer it."""
         self.is_over: bool = False
         """The client has said its last, or is gone."""
 
@@ -122,7 +125,7 @@ class NativeStream:
             raise trio.EndOfChannel
         events = self._reader.feed(data)
         if self._reader.unfinished or self._is_watched:
-            self._watch(bool(events))
+            self._watch(events)
         for event in events:
             if type(event) is not str and type(event) is not bytes:
                 return self._parted(events)
@@ -136,7 +139,9 @@ class NativeStream:
     def _control(self, event: Event) -> None:
         match event:
             case Ping(payload):
-                if self.on_ping is not None:
+                if self.on_ping is None:
+                    self.pinged = payload
+                else:
                     self.on_ping(payload)
             case Close(code, _):
                 # "When sending a Close frame in response, the endpoint typically echos the status code it received."
@@ -147,16 +152,17 @@ class NativeStream:
                 self.parting = encode_close(code)
                 raise StreamFailure(reason)
 
-    def _watch(self, has_progressed: bool) -> None:
-        """Bound the time of an unfinished message."""
-        if has_progressed or not self._reader.unfinished:
+    def _watch(self, events: Sequence[Event]) -> None:
+        """Bound the time of an unfinished message; control frames between its parts don't extend it."""
+        if not self._reader.unfinished or any(isinstance(event, (str, bytes)) for event in events):
             self._timers.clear("message")
         self._is_watched = self._reader.unfinished
         if self._is_watched and not self._timers.is_set("message"):
             self._timers.set("message", trio.current_time() + self._limits.message_deadline, self._too_late)
 
     def _too_late(self) -> None:
-        self.parting = encode_close(POLICY_VIOLATION)
+        if self.parting is not None:  # Else one has been sent.
+            self.parting = encode_close(POLICY_VIOLATION)
         self._abort()
 
     async def send(self, message: str | bytes) -> None:
@@ -164,7 +170,10 @@ class NativeStream:
         await trio.lowlevel.checkpoint()
         is_text = isinstance(message, str)
         data = message.encode() if isinstance(message, str) else message
+        # Cancelled in the middle of a frame, nothing may come behind that, no close frame either.
+        parting, self.parting = self.parting, None
         await self.link.send_all(encode_frame(TEXT if is_text else BINARY, data))
+        self.parting = parting
 
     async def aclose(self) -> None:
         """Say goodbye with a close frame; the link stays to be closed."""
@@ -190,7 +199,7 @@ class FlushedWriter:
         self._session = session
         self._start = start
         self._listed = False
-        self._pong: bytes | None = None
+        self._pong: bytes | None = stream.pinged
         self._rest: trio.CancelScope | None = None
         self.finished: trio.Event = trio.Event()
         stream.on_ping = self._answer_ping
@@ -263,6 +272,10 @@ class FlushedWriter:
                     await self._link.send_all(more)
         except trio.BrokenResourceError:
             self._break(CloseReason.TRANSPORT_CLOSE)
+        except trio.Cancelled:
+            # The server ends, in the middle of a frame.
+            self._break(CloseReason.SERVER_SHUTTING_DOWN)
+            raise
         except Exception:
             _logger.exception("%s: its writer failed", masked(self._session.sid))
             self._break(CloseReason.TRANSPORT_ERROR)
