@@ -173,15 +173,18 @@ class Session:
         """
         if self.state is not SessionState.OPEN:
             raise Disconnected(self.close_reason or CloseReason.FORCED_CLOSE)
-        if not self.outbox.has_room(batch):
+        if not self.outbox.offer(batch):
             raise trio.WouldBlock
-        self.send_anyway(batch)
+        self._sent(batch)
 
     def send_anyway(self, batch: Sequence[EnginePacket]) -> None:
         """Queue packets also behind a full queue: few, and such that the client must see. A closing session drops them."""
         if self.state is not SessionState.OPEN:
             return
         self.outbox.put(batch)
+        self._sent(batch)
+
+    def _sent(self, batch: Sequence[EnginePacket]) -> None:
         if self._trace:
             self._log_packets("sends", batch)
         if self.transport is not None:
