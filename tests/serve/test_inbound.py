@@ -231,20 +231,14 @@ class TestGone:
         assert scope.cancelled_caught
         assert (await side.head()).path == "/next"
 
-    async def test_what_is_kept_is_bounded(self, autojump_clock):
+    async def test_who_says_more_than_may_be_kept_counts_as_gone(self, autojump_clock):
         side = Side(Limits(max_head=100))
         for _ in range(10):
             await side.client.send_all(bytes(100))
-        with trio.move_on_after(1) as scope:
+        with trio.fail_after(1):
             await side.inbound.wait_gone()
-        assert scope.cancelled_caught
         # One piece more than it may be: what is behind it stays with the kernel.
         assert 100 < len(side.inbound.pending) <= 1000
-        kept = len(side.inbound.pending)
-        await side.client.send_all(bytes(100))
-        with trio.move_on_after(1):
-            await side.inbound.wait_gone()
-        assert len(side.inbound.pending) == kept
 
 
 class TestHold:

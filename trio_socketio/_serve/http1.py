@@ -24,7 +24,12 @@ from trio_socketio._serve.link import Link
 
 END_OF_HEAD = b"\r\n\r\n"
 
+_VERSIONS = {b" HTTP/1.1": "1.1", b" HTTP/1.0": "1.0"}
+
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+BLANK_LINES = 8
+"""Bytes of line ends that are passed over in front of a request."""
 
 FRAMING = 8
 """Bytes of chunk sizes and the like for each byte of a chunked body: a body in chunks of one byte has five."""
@@ -83,7 +88,7 @@ class HeadReader:
         limits: how large it may be.
     """
 
-    __slots__ = ("_chunks", "_count", "_headers", "_keep_alive", "_limits", "_parser", "_raw", "_target", "rest")
+    __slots__ = ("_blank", "_count", "_headers", "_keep_alive", "_limits", "_parser", "_raw", "_target", "rest")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -92,7 +97,7 @@ class HeadReader:
         self._keep_alive = False
         self._target = b""
         self._raw = b""
-        self._chunks: ChunkedBody | None = None
+        self._blank = 0
         self._parser = httptools.HttpRequestParser(self)
         self.rest = b""
         """What came behind the head."""
@@ -111,7 +116,7 @@ class HeadReader:
         former = len(self._raw)
         if not former:
             # "a server that is expecting to receive and parse a request-line SHOULD ignore at least one empty line"
-            data = data.lstrip(b"\r\n")
+            data = self._without_blank_lines(data)
         raw = self._raw = self._raw + data if former else data
         end = raw.find(END_OF_HEAD, max(former - 3, 0))
         if end < 0:
@@ -123,6 +128,13 @@ class HeadReader:
         self._check_size(end)
         self.rest = raw[end:]
         return self._head(raw[:end])
+
+    def _without_blank_lines(self, data: bytes) -> bytes:
+        text = data.lstrip(b"\r\n")
+        self._blank += len(data) - len(text)
+        if self._blank > BLANK_LINES:
+            raise BadRequest(HTTPStatus.BAD_REQUEST)
+        return text
 
     def _parse(self, data: bytes) -> None:
         try:
@@ -140,15 +152,19 @@ class HeadReader:
 
     def _head(self, raw: bytes) -> Head:
         parser, headers = self._parser, self._headers
-        version = parser.get_http_version()
-        if version not in {"1.1", "1.0"}:
+        # Not the parser's word: it takes RTSP for HTTP.
+        version = _VERSIONS.get(raw[raw.index(b"\r") - 9 : raw.index(b"\r")])
+        if version is None:
             raise BadRequest(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+        # "A server that receives a request message with a transfer coding it does not understand SHOULD respond with 501
+        # (Not Implemented)."
+        coding = headers.get("transfer-encoding")
+        if coding is not None and coding.lower() != "chunked":
+            raise BadRequest(HTTPStatus.NOT_IMPLEMENTED)
         # "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host
         # header field and to any request message that contains more than one": joined, they have a comma.
         if "," in headers.get("host", "," if version == "1.1" else ""):
             raise BadRequest(HTTPStatus.BAD_REQUEST)
-        if "transfer-encoding" in headers:
-            self._chunks = ChunkedBody(parser)
         target = _origin_form(self._target)
         path, _, query = target.partition("?")
         length = headers.get("content-length", "0")
@@ -164,7 +180,7 @@ class HeadReader:
             keep_alive=self._keep_alive,
             is_old=version == "1.0",
             content_length=int(length),
-            chunks=self._chunks,
+            chunks=None if coding is None else ChunkedBody(),
         )
 
     # Called by the parser
@@ -176,8 +192,8 @@ class HeadReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header field."""
         self._count += 1
-        if self._chunks is not None or self._count > self._limits.max_header_fields:
-            return  # A trailer, which is no part of the head; or one too many: refused in a moment.
+        if self._count > self._limits.max_header_fields:
+            return  # One too many: refused in a moment.
         key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
         headers = self._headers
         headers[key] = f"{headers[key]}{'; ' if key == 'cookie' else ', '}{text}" if key in headers else text
@@ -186,29 +202,22 @@ class HeadReader:
         """Note whether the connection goes on: at the end of the message, the parser has forgotten it."""
         self._keep_alive = self._parser.should_keep_alive()
 
-    def on_body(self, data: bytes) -> None:
-        """Take a part of a chunked body."""
-        if self._chunks is not None:
-            self._chunks.append(data)
-
-    def on_message_complete(self) -> None:
-        """Note the end of a chunked body."""
-        if self._chunks is not None:
-            self._chunks.end()
-
 
 @final
 class ChunkedBody:
-    """A chunked body, by the parser that has read its head.
+    """A chunked body.
 
-    What comes behind it in the same piece is lost in the parser: the connection must be closed after it.
+    It has a parser of its own: that of the head stops for good where a request asks for an upgrade, and may have a body
+    nevertheless. What comes behind the body in the same piece can't be told apart from it: the connection must be closed.
     """
 
-    def __init__(self, parser: httptools.HttpRequestParser) -> None:
-        self._parser = parser
+    def __init__(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        self._parser.feed_data(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n")
         self._body = bytearray()
         self._raw = 0
-        self.is_complete = False
+        self.is_complete: bool = False
+        """Its end is there; what comes behind it is not its."""
 
     def feed(self, data: bytes, *, limit: int, max_head: int) -> bytes | None:
         """Take bytes; the body, once it is whole.
@@ -229,13 +238,15 @@ class ChunkedBody:
             raise BadRequest(HTTPStatus.BAD_REQUEST)
         return bytes(self._body) if self.is_complete else None
 
-    def append(self, data: bytes) -> None:
-        """Take a part of the body, from the parser."""
-        if not self.is_complete:  # Else it is another request's.
+    # Called by the parser
+
+    def on_body(self, data: bytes) -> None:
+        """Take a part of the body."""
+        if not self.is_complete:
             self._body += data
 
-    def end(self) -> None:
-        """Note its end, from the parser."""
+    def on_message_complete(self) -> None:
+        """Note its end."""
         self.is_complete = True
 
 

@@ -61,13 +61,16 @@ class Inbound:
                 return None
 
     async def wait_gone(self) -> None:
-        """Wait until the client has gone; what it still says is kept, as far as one head goes."""
+        """Wait until the client has gone.
+
+        What it still says is kept, as far as one head goes; beyond that it counts as gone, since its end could not be
+        seen any more.
+        """
         while len(self.pending) <= self._limits.max_head:
             data = await self._link.receive()
             if not data:
                 return
             self.pending += data
-        await trio.sleep_forever()
 
     def new_hold(self) -> LinkHold:
         """Make what an answer waits by."""

@@ -6,6 +6,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypeAlias, final
 
 import trio
@@ -95,5 +96,6 @@ def _accept_some(sock: socket.socket, accepted: Accepted, *, is_tcp: bool) -> No
         connection.setblocking(False)
         if is_tcp:
             # What we write is whole: to wait for more to send with it would only be late.
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with suppress(OSError):  # Some systems refuse it for a client that has gone.
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         accepted(connection, address[0] if is_tcp else None)

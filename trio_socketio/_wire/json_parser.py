@@ -179,9 +179,8 @@ class JSONDecoder:
     def _json(self, message: str, start: int) -> Any:
         text = message[start:]
         # Counting is a scan in C, and enough for all but odd packets; the exact depth is only worked out then.
-        if (
-            text.count("[") + text.count("{") > self._limits.max_json_depth
-            and _depth(text) > self._limits.max_json_depth
+        if text.count("[") + text.count("{") > self._limits.max_json_depth and _is_deeper(
+            text, self._limits.max_json_depth
         ):
             raise RemoteProtocolError("JSON is nested too deeply")
         try:
@@ -212,16 +211,17 @@ class JSONDecoder:
         return Ack(packet.namespace, args, packet.ack_id)
 
 
-def _depth(text: str) -> int:
-    deepest = depth = 0
+def _is_deeper(text: str, limit: int) -> bool:
+    depth = 0
     for token in _BRACKET.finditer(text):
         bracket = token[0]
         if bracket in "[{":
             depth += 1
-            deepest = max(deepest, depth)
+            if depth > limit:
+                return True
         elif bracket in "]}":
             depth -= 1
-    return deepest
+    return False
 
 
 def _packet(packet_type: str, namespace: str, ack_id: int | None, payload: Any, max_name: int) -> SocketPacket:
