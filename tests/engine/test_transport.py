@@ -19,7 +19,7 @@ def names(protocol: type) -> set[str]:
 
 def test_ours_have_the_shape():
     assert names(Transport) == {"name", "writable", "wake", "flush"}
-    assert names(MessageStream) == {"receive", "receive_some", "send", "aclose"}
+    assert names(MessageStream) == {"receive", "pump", "send", "aclose"}
     for ours in (PollingTransport, WebSocketTransport):
         assert names(Transport) <= set(vars(ours))
     for ours in (ASGIMessageStream, MemoryStream):

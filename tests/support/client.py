@@ -19,6 +19,7 @@ from trio_socketio import Request, Server
 from trio_socketio._engine.http import BodyTooLarge, Response
 from trio_socketio._engine.server import Admission, EngineServer
 from trio_socketio._engine.session import Session
+from trio_socketio._engine.transport import Take
 from trio_socketio._util import plain_exceptions
 
 PATIENCE = 1000.0
@@ -58,8 +59,11 @@ class MemoryStream:
 
     # The server's end
 
-    async def receive_some(self) -> list[Frame]:
-        return [await self.receive()]
+    async def pump(self, take: Take) -> None:
+        while True:
+            waiting = take(await self.receive())
+            if waiting is not None:
+                await waiting
 
     async def receive(self) -> Frame:
         message = await self._from_client.receive()

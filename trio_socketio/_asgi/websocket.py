@@ -8,7 +8,6 @@ closed without a write, so that the host then drops the connection, which frees 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import final
 
@@ -17,7 +16,7 @@ import trio
 from trio_socketio._asgi.scope import Receive, Scope, Send, drain, raw
 from trio_socketio._engine.http import Request, Response
 from trio_socketio._engine.server import Admission, EngineServer
-from trio_socketio._engine.transport import StreamFailure
+from trio_socketio._engine.transport import StreamFailure, Take
 from trio_socketio._logging import scope_logger
 from trio_socketio._wire.engine_packet import encoded_size
 
@@ -45,9 +44,12 @@ class ASGIMessageStream:
         self.drained = False
         """The host has said so itself, and nothing comes after that."""
 
-    async def receive_some(self) -> Sequence[str | bytes]:
-        """Receive a message; hosts hand over one at a time."""
-        return (await self.receive(),)
+    async def pump(self, take: Take) -> None:
+        """Hand on each message; see ``MessageStream``."""
+        while True:
+            waiting = take(await self.receive())
+            if waiting is not None:
+                await waiting
 
     async def receive(self) -> str | bytes:
         """Receive a message; see ``MessageStream``."""

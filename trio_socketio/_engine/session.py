@@ -21,9 +21,9 @@ An upgrade is a second, smaller machine beside it (``Upgrade``): one at a time, 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from enum import Enum, auto
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 import trio
 
@@ -171,20 +171,29 @@ class Session:
             trio.WouldBlock: the outbox has no room for them.
             Disconnected: the session is closing or closed.
         """
+        self.put(batch)
+        if self.transport is not None:
+            self.transport.wake()
+
+    def put(self, batch: Sequence[EnginePacket]) -> None:
+        """Do the same for somebody who calls ``flush`` in a moment, with no checkpoint in between: it wakes nobody.
+
+        Raises:
+            trio.WouldBlock: as ``send``.
+            Disconnected: as ``send``.
+        """
         if self.state is not SessionState.OPEN:
             raise Disconnected(self.close_reason or CloseReason.FORCED_CLOSE)
         if not self.outbox.offer(batch):
             raise trio.WouldBlock
-        self._sent(batch)
+        if self._trace:
+            self._log_packets("sends", batch)
 
     def send_anyway(self, batch: Sequence[EnginePacket]) -> None:
         """Queue packets also behind a full queue: few, and such that the client must see. A closing session drops them."""
         if self.state is not SessionState.OPEN:
             return
         self.outbox.put(batch)
-        self._sent(batch)
-
-    def _sent(self, batch: Sequence[EnginePacket]) -> None:
         if self._trace:
             self._log_packets("sends", batch)
         if self.transport is not None:
@@ -235,7 +244,7 @@ class Session:
             msg = "invalid heartbeat direction"
             raise RemoteProtocolError(msg)
 
-    def feed(self, encoded: str | bytes) -> Awaitable[None] | None:
+    def feed(self, encoded: str | bytes) -> Coroutine[Any, Any, None] | None:
         """Take a WebSocket message: the short way of ``receive``. What it returns is to be awaited before the next one.
 
         Raises:
@@ -253,7 +262,7 @@ class Session:
             self._log_packets("received", (EnginePacket(PacketType.MESSAGE, message),))
         return self._deliver(message)
 
-    def _deliver(self, message: str | bytes) -> Awaitable[None] | None:
+    def _deliver(self, message: str | bytes) -> Coroutine[Any, Any, None] | None:
         assert self._handler is not None  # noqa: S101 - no transport reads before the session has started
         self._heartbeat.activity()
         try:

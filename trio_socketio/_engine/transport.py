@@ -8,8 +8,8 @@ encoded forms) among all recipients of a broadcast.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeAlias
 
 import trio
 
@@ -22,6 +22,10 @@ FAREWELL = 1.0
 
 class StreamFailure(RemoteProtocolError):  # noqa: N818 - caught by the reader of a session; users never see it
     """The peer broke the WebSocket's own rules, or sent a message larger than ``Limits.max_payload``."""
+
+
+Take: TypeAlias = Callable[[str | bytes], Coroutine[Any, Any, None] | None]
+"""Takes a message."""
 
 
 class Transport(Protocol):
@@ -70,14 +74,17 @@ class MessageStream(Protocol):
     One task may receive while another one sends.
     """
 
-    async def receive_some(self) -> Sequence[str | bytes]:
-        """Receive one or more whole messages: those that are there.
+    async def pump(self, take: Take) -> None:
+        """Hand on each message that comes, until cancelled.
+
+        Args:
+            take: what it returns, if anything, is awaited before the next message is handed on, or read.
 
         Raises:
             trio.EndOfChannel: as ``receive``.
-            StreamFailure: as ``receive``; not before what came in front of it was returned.
+            StreamFailure: as ``receive``; not before what came in front of it was handed on.
+            RemoteProtocolError: what ``take`` has raised.
         """
-        ...
 
     async def receive(self) -> str | bytes:
         """Receive a whole message.

@@ -60,11 +60,8 @@ class WebSocketTransport:
         reason = CloseReason.TRANSPORT_CLOSE
         with self._reading:
             try:
-                while session.state is not SessionState.CLOSED:
-                    for message in await self._stream.receive_some():
-                        waiting = session.feed(message)
-                        if waiting is not None:
-                            await waiting
+                if session.state is not SessionState.CLOSED:
+                    await self._stream.pump(session.feed)
             except trio.EndOfChannel:
                 pass
             except StreamFailure:

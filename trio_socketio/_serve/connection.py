@@ -249,7 +249,14 @@ class FrontConnection:
 
     async def _carry(self, admission: Admission) -> None:
         limits = self._site.engine.limits
-        stream = NativeStream(self._link, self._inbound.pending, self._timers, limits, self._scope.cancel)
+        stream = NativeStream(
+            self._link,
+            self._inbound.pending,
+            timers=self._timers,
+            limits=limits,
+            abort=self._scope.cancel,
+            poller=self._site.poller,
+        )
         await self._site.engine.carry(admission, stream, partial(FlushedWriter, stream, self._site.flusher))
         if not stream.is_over:
             await self._link.aclose_after_last_word()

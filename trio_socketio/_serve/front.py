@@ -4,7 +4,7 @@ The task tree, inside the nursery of ``serve``:
 
     front
     ├─ one acceptor a listening socket
-    ├─ the flusher
+    ├─ the flusher, and the poller
     └─ connections          a nursery, with a task for each; ``FrontConnection``
 
 Whatever is not Socket.IO's is passed on to hypercorn, with the bytes already read: other paths, and HTTP/2 by ALPN.
@@ -22,6 +22,7 @@ import trio
 from trio_socketio._serve.connection import FrontConnection
 from trio_socketio._serve.link import Link, SocketLink, StreamLink
 from trio_socketio._serve.listening import ListeningSockets, accept_from
+from trio_socketio._serve.poller import Poller
 from trio_socketio._serve.site import Site
 
 
@@ -56,6 +57,9 @@ class Front:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._site.flusher.run)
+                if Poller.is_available():
+                    self._site.poller = Poller()
+                    nursery.start_soon(self._site.poller.run)
                 async with trio.open_nursery() as self._connections:
                     nursery.start_soon(self._accept)
                     task_status.started()

@@ -49,6 +49,14 @@ class Link(ABC):
     async def receive(self) -> bytes:
         """Wait for bytes; none if no more will come. Cancelled, it has lost nothing."""
 
+    def descriptor(self) -> int | None:
+        """The file descriptor to poll before ``receive_nowait``; ``None`` if this link can only be awaited."""
+        return None
+
+    def receive_nowait(self) -> bytes | None:
+        """Receive what is there; ``None`` if that is nothing, and no bytes if no more will come."""
+        return None
+
     @abstractmethod
     def send_nowait(self, data: bytes) -> int:
         """Send what can be sent at once, and return how much that was.
@@ -113,15 +121,27 @@ class SocketLink(Link):
 
     async def receive(self) -> bytes:
         """See ``Link``."""
-        sock = self._socket
         while True:
             try:
-                await trio.lowlevel.wait_readable(sock)
-                return sock.recv(CHUNK)
-            except (BlockingIOError, InterruptedError):
-                pass
+                await trio.lowlevel.wait_readable(self._socket)
             except (OSError, ValueError, trio.ClosedResourceError):
                 return b""
+            data = self.receive_nowait()
+            if data is not None:
+                return data
+
+    def descriptor(self) -> int | None:
+        """See ``Link``."""
+        return self._socket.fileno()
+
+    def receive_nowait(self) -> bytes | None:
+        """See ``Link``."""
+        try:
+            return self._socket.recv(CHUNK)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError:
+            return b""
 
     def send_nowait(self, data: bytes) -> int:
         """See ``Link``."""

@@ -11,6 +11,7 @@ import trio
 from trio_socketio._engine.http import Request
 from trio_socketio._engine.server import EngineServer
 from trio_socketio._serve.flusher import Flusher
+from trio_socketio._serve.poller import Poller
 
 PassOn: TypeAlias = Callable[[trio.abc.Stream, bytes], None]
 """Takes a connection over, of which these bytes have been read."""
@@ -49,6 +50,7 @@ class Site:
     keep_alive: float = 60.0
     date: bool = True
     flusher: Flusher = field(default_factory=Flusher)
+    poller: Poller | None = None
     connections: set[Closable] = field(default_factory=set)
     is_closing: bool = False
 

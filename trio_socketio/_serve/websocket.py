@@ -18,20 +18,21 @@ never cut by another one, and after a write that was given up nothing is written
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import cast, final
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeAlias, cast, final
 
 import trio
 
 from trio_socketio._engine.exceptions import CloseReason
 from trio_socketio._engine.session import Session, SessionState
 from trio_socketio._engine.timers import Timers
-from trio_socketio._engine.transport import FAREWELL, StreamFailure
+from trio_socketio._engine.transport import FAREWELL, StreamFailure, Take
 from trio_socketio._engine.writer import Start
 from trio_socketio._limits import Limits
 from trio_socketio._logging import masked, scope_logger
 from trio_socketio._serve.flusher import Flusher
 from trio_socketio._serve.link import Link
+from trio_socketio._serve.poller import Poller
 from trio_socketio._wire.websocket_frame import (
     BINARY,
     CLOSE,
@@ -53,6 +54,8 @@ SLICE = 65_536
 
 POLICY_VIOLATION = 1008
 
+Interruption: TypeAlias = Coroutine[Any, Any, None] | Exception
+
 
 @final
 class NativeStream:
@@ -64,6 +67,7 @@ class NativeStream:
         timers: the connection's.
         limits: the server's.
         abort: ends the connection's task.
+        poller: reads for it, where there is one.
     """
 
     __slots__ = (
@@ -73,6 +77,7 @@ class NativeStream:
         "_is_watched",
         "_limits",
         "_messages",
+        "_poller",
         "_reader",
         "_timers",
         "is_over",
@@ -82,8 +87,18 @@ class NativeStream:
         "pinged",
     )
 
-    def __init__(self, link: Link, data: bytes, timers: Timers, limits: Limits, abort: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        link: Link,
+        data: bytes,
+        *,
+        timers: Timers,
+        limits: Limits,
+        abort: Callable[[], None],
+        poller: Poller | None = None,
+    ) -> None:
         self.link: Link = link
+        self._poller = poller
         self._data = data
         self._timers = timers
         self._limits = limits
@@ -106,19 +121,80 @@ class NativeStream:
             self._messages += await self._receive()
         return self._messages.pop(0)
 
-    async def receive_some(self) -> Sequence[str | bytes]:
-        """Receive what is there; see ``MessageStream``."""
-        messages, self._messages = self._messages, []
-        while not messages:
-            messages = await self._receive()
-        return messages
+    async def pump(self, take: Take) -> None:
+        """Hand on each message; see ``MessageStream``."""
+        descriptor = None if self._poller is None else self.link.descriptor()
+        while True:
+            messages, self._messages = self._messages, []
+            for number, message in enumerate(messages, 1):
+                waiting = take(message)
+                if waiting is not None:
+                    self._messages = messages[number:]
+                    await waiting
+                    break
+            else:
+                if self._poller is not None and descriptor is not None and not self._data:
+                    await self._poll(take, self._poller, descriptor)
+                else:
+                    self._messages = await self._receive()
+
+    async def _poll(self, take: Take, poller: Poller, descriptor: int) -> None:
+        """Let the poller hand on, up to where the stream's own task must go on: with an end, or with what has to wait."""
+        self._settle()
+        task = trio.lowlevel.current_task()
+        interruption: Interruption | None = None
+        is_waiting = True
+
+        def read() -> None:
+            nonlocal interruption, is_waiting
+            interruption = self._hand_on(take)
+            if interruption is None:
+                return
+            if is_waiting:
+                is_waiting = False
+                poller.remove(descriptor)
+                trio.lowlevel.reschedule(task)
+            elif isinstance(interruption, Coroutine):
+                # What was handed on has ended the session, and with it this wait.
+                interruption.close()
+
+        def stop(_: object) -> trio.lowlevel.Abort:
+            nonlocal is_waiting
+            is_waiting = False
+            poller.remove(descriptor)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        poller.add(descriptor, read)
+        await trio.lowlevel.wait_task_rescheduled(stop)
+        if isinstance(interruption, Exception):
+            raise interruption
+        if interruption is not None:
+            await interruption
+
+    def _hand_on(self, take: Take) -> Interruption | None:
+        """Hand on what there is to read; return what has to be awaited or raised in the stream's own task."""
+        try:
+            data = self.link.receive_nowait()
+            if data is None:
+                return None
+            messages = self._messages_of(data)
+            for number, message in enumerate(messages, 1):
+                waiting = take(message)
+                if waiting is not None:
+                    self._messages = messages[number:]
+                    return waiting
+            self._settle()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this stream's task and no other
+            return error
+        return None
 
     async def _receive(self) -> list[str | bytes]:
-        if self._controls:
-            controls, self._controls = self._controls, []
-            for control in controls:
-                self._control(control)
+        self._settle()
         data, self._data = self._data or await self.link.receive(), b""
+        return self._messages_of(data)
+
+    def _messages_of(self, data: bytes) -> list[str | bytes]:
+        """Return the messages that are whole with these bytes."""
         if not data:
             self.is_over = True
             self.parting = None
@@ -130,6 +206,13 @@ class NativeStream:
             if type(event) is not str and type(event) is not bytes:
                 return self._parted(events)
         return cast("list[str | bytes]", events)
+
+    def _settle(self) -> None:
+        """Obey the control frames that came behind the last messages."""
+        if self._controls:
+            controls, self._controls = self._controls, []
+            for control in controls:
+                self._control(control)
 
     def _parted(self, events: list[Event]) -> list[str | bytes]:
         """Take the control frames out. Their order among themselves counts, and an end is always the last of all."""

@@ -240,13 +240,14 @@ class SocketWorker:
         handled = 0
         while await queue.wait():
             while queue.events:
-                event, handled = queue.get_nowait(), handled + 1
+                handled += 1
+                if handled % EVENTS_PER_CHECKPOINT == 0:
+                    await trio.lowlevel.checkpoint()
+                event = queue.get_nowait()
                 handler = find(event.args[0])
                 if handler is not None:
                     await self._dispatch(event, handler)
-                if handled % EVENTS_PER_CHECKPOINT == 0:
-                    await trio.lowlevel.checkpoint()
-            # The last of those that came together was handled: what was answered goes out at once.
+            # What the last of those that came together has answered goes out at once.
             self.session.flush()
 
     @trio.lowlevel.disable_ki_protection
@@ -283,7 +284,8 @@ class SocketWorker:
             result = await handler.function(self.socket, *event.args[1:])
             if event.ack_id is not None:
                 answer = result if isinstance(result, tuple) else () if result is None else (result,)
-                if not self.peer.answer_nowait(event.ack_id, answer):
+                flushes = not handler.concurrent and not self.queue.events
+                if not self.peer.answer_nowait(event.ack_id, answer, flushes=flushes):
                     await self.peer.answer(event.ack_id, answer)
         except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - whatever an event handler raises
             await self._contain(raised, event.args[0])

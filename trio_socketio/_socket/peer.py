@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, final
 
 import trio
@@ -31,6 +31,9 @@ class Link(Protocol):
 
     def send(self, batch: Sequence[EnginePacket]) -> None:
         """Queue a batch, or raise trio.WouldBlock or Disconnected."""
+
+    def put(self, batch: Sequence[EnginePacket]) -> None:
+        """Do the same, and leave it to the caller to flush."""
 
     async def wait_room(self) -> None:
         """Wait until ``send`` may work again."""
@@ -69,7 +72,7 @@ class Peer:
 
     def emit_nowait(self, event: str, args: Sequence[Any]) -> None:
         """Queue an event; see ``Socket.emit_nowait``."""
-        self._put(self._encode_event(event, args))
+        self._put(self._encode_event(event, args), self._link.send)
 
     async def emit(self, event: str, args: Sequence[Any]) -> None:
         """Queue an event, waiting for room; see ``Socket.emit``."""
@@ -86,14 +89,20 @@ class Peer:
             self.acks.forget(pending)
         return answer[0] if len(answer) == 1 else (tuple(answer) if answer else None)
 
-    def answer_nowait(self, ack_id: int, args: Sequence[Any]) -> bool:
+    def answer_nowait(self, ack_id: int, args: Sequence[Any], *, flushes: bool) -> bool:
         """Answer an event of the peer's; ``False`` if there is no room for that.
+
+        Args:
+            ack_id: the event's.
+            args: the answer.
+            flushes: the caller flushes the session, with no checkpoint in between.
 
         Raises:
             Disconnected: the peer is gone.
         """
+        batch = encode_batch(self._parser, Ack(self._namespace, args, ack_id))
         try:
-            self._put(encode_batch(self._parser, Ack(self._namespace, args, ack_id)))
+            self._put(batch, self._link.put if flushes else self._link.send)
         except trio.WouldBlock:
             return False
         return True
@@ -106,19 +115,19 @@ class Peer:
         check_event_name(event)
         return encode_batch(self._parser, Event(self._namespace, [event, *args], ack_id))
 
-    def _put(self, batch: list[EnginePacket]) -> None:
+    def _put(self, batch: list[EnginePacket], send: Callable[[Sequence[EnginePacket]], None]) -> None:
         if self.gone is not None:
             raise Disconnected(self.gone)
         if self._trace:
             _logger.debug("%s sends %s", self._namespace, shortened([packet.data for packet in batch]))
-        self._link.send(batch)
+        send(batch)
 
     async def _put_when_room(self, batch: list[EnginePacket]) -> None:
         # First the checkpoint, then the packet: who is cancelled here has sent nothing.
         await trio.lowlevel.checkpoint()
         while True:
             try:
-                self._put(batch)
+                self._put(batch, self._link.send)
             except trio.WouldBlock:
                 await self._link.wait_room()
             else:
