@@ -443,7 +443,7 @@ class TestOfASession:
     async def test_a_ping_gets_past_a_full_queue(self, autojump_clock, nursery):
         async with running_engine() as engine:
             query, session = await open_polling(engine)
-            while session.outbox.has_room([message("x" * 100_000)]):
+            while session.outbox.offer([message("x" * 100_000)]):
                 session.send([message("x" * 100_000)])
             await trio.sleep_until(26)
             answer = await poll(engine, query)

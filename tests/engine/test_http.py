@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
+from tests.support.client import settle
 from trio_socketio import Request
-from trio_socketio._engine.http import Response, refused, refused_websocket
+from trio_socketio._engine.http import EventHold, Response, refused, refused_websocket
 from trio_socketio._wire.engine_handshake import Refusal
 
 
@@ -90,3 +92,31 @@ def test_refusals_in_other_words():
     assert refused(Refusal.FORBIDDEN, 'no "entry"').body == rb'{"code":4,"message":"no \"entry\""}'
     assert refused(Refusal.FORBIDDEN, "").body == b'{"code":4,"message":""}'
     assert refused_websocket(Refusal.FORBIDDEN, "é").body == "é".encode()
+
+
+class TestEventHold:
+    async def test_released(self, nursery, autojump_clock):
+        hold = EventHold()
+        released_at = []
+
+        async def wait():
+            await hold.wait()
+            released_at.append(trio.current_time())
+
+        nursery.start_soon(wait)
+        await trio.sleep(5)
+        hold.release()
+        hold.release()
+        await settle()
+        assert released_at == [5]
+
+    async def test_released_before_the_wait(self, autojump_clock):
+        hold = EventHold()
+        hold.release()
+        await hold.wait()
+        assert trio.current_time() == 0
+
+    async def test_cancelled_by_the_host(self, autojump_clock):
+        with trio.move_on_after(1) as scope:
+            await EventHold().wait()
+        assert scope.cancelled_caught

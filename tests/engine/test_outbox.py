@@ -49,33 +49,38 @@ class TestBytes:
     def test_the_bound_is_inclusive(self):
         box = outbox(size=100)
         box.put([message("x" * 59)])  # 60 with its type
-        assert box.has_room([message("x" * 39)])
-        assert not box.has_room([message("x" * 40)])
-        assert box.has_room([message(b"x" * 40)])
-        assert not box.has_room([message(b"x" * 41)])
+        assert not box.offer([message("x" * 40)])
+        assert not box.offer([message(b"x" * 41)])
+        assert (len(box), box.bytes) == (1, 60)
+        assert box.offer([message("x" * 39)])
+        assert box.bytes == 100
+        assert not box.offer([message(b"x")])
+        assert box.offer([message(b"")])
 
     def test_text_counts_in_bytes(self):
         box = outbox(size=100)
         box.put([message("é" * 30)])
         assert box.bytes == 61
-        assert not box.has_room([message("é" * 20)])
-        assert box.has_room([message("é" * 19)])
+        assert not box.offer([message("é" * 20)])
+        assert box.offer([message("é" * 19)])
+        assert box.bytes == 100
 
     def test_a_batch_counts_whole(self):
         box = outbox(size=100)
         box.put([message(b"x" * 50)])
-        assert box.has_room([message(b"x" * 25), message(b"x" * 25)])
-        assert not box.has_room([message(b"x" * 25), message(b"x" * 26)])
+        assert not box.offer([message(b"x" * 25), message(b"x" * 26)])
+        assert (len(box), box.bytes) == (1, 50)
+        assert box.offer([message(b"x" * 25), message(b"x" * 25)])
+        assert (len(box), box.bytes) == (3, 100)
 
     def test_an_empty_queue_takes_any(self):
         box = outbox(size=100, packets=2)
         huge = [message(b"x" * 1000)] * 3
-        assert box.has_room(huge)
-        box.put(huge)
+        assert box.offer(huge)
         assert (len(box), box.bytes) == (3, 3000)
-        assert not box.has_room([message(b"")])
+        assert not box.offer([message(b"")])
         box.take()
-        assert box.has_room(huge)
+        assert box.offer(huge)
 
 
 def test_more_than_half_full_it_is_crowded():
@@ -96,22 +101,55 @@ class TestPackets:
     def test_the_bound_is_inclusive(self):
         box = outbox(packets=5)
         box.put([message("")] * 3)
-        assert box.has_room([message("")] * 2)
-        assert not box.has_room([message("")] * 3)
-        box.put([message("")] * 2)
-        assert not box.has_room([message("")])
-        assert box.has_room([])
+        assert not box.offer([message("")] * 3)
+        assert box.offer([message("")] * 2)
+        assert not box.offer([message("")])
+        assert box.offer([])
+        assert len(box) == 5
 
 
-class TestPutBack:
-    def test_to_the_front(self):
+class TestTakingSome:
+    def filled(self) -> Outbox:
+        box = outbox(size=1000, packets=100)
+        box.put([message(b"x" * size) for size in (10, 20, 30, 0, 5)])
+        return box
+
+    @pytest.mark.parametrize(
+        ("most", "count", "left"),
+        [
+            (1, 1, 55),
+            (10, 1, 55),
+            (11, 2, 35),
+            (30, 2, 35),
+            (31, 3, 5),
+            (60, 3, 5),
+            (61, 5, 0),
+            (65, 5, 0),
+            (1000, 5, 0),
+        ],
+    )
+    def test_none_is_begun_beyond(self, most, count, left):
+        box = self.filled()
+        assert len(box.take(most)) == count
+        assert (len(box), box.bytes) == (5 - count, left)
+
+    def test_in_order_and_nothing_is_lost(self):
+        box, taken = self.filled(), []
+        while box:
+            taken += box.take(1)
+            if len(taken) == 2:
+                box.put([message("last")])
+        assert [len(packet.data) for packet in taken] == [10, 20, 30, 0, 5, 4]
+        assert box.bytes == 0
+
+    def test_of_an_empty_queue(self):
+        assert outbox().take(1) == []
+
+    def test_one_larger_than_that(self):
         box = outbox()
-        box.put([message("a"), message("b")])
-        taken = box.take()
-        box.put([message("c")])
-        box.put_back(taken)
-        assert box.bytes == 6
-        assert data(box.take()) == ["a", "b", "c"]
+        box.put([message(b"x" * 1000)])
+        assert len(box.take(10)) == 1
+        assert box.bytes == 0
 
 
 class TestWaiting:
@@ -129,12 +167,28 @@ class TestWaiting:
             nursery.start_soon(wait, name)
         await settle()
         box.put([message("b")])
+        assert box.offer([message("c")])
         await settle()
         assert not woken
         getattr(box, action)()
         assert (len(box), box.bytes) == (0, 0)
         await settle()
         assert sorted(woken) == [0, 1, 2]
+
+    async def test_also_when_only_some_was_taken(self, nursery, autojump_clock):
+        box = outbox()
+        box.put([message("a"), message("b")])
+        woken = trio.Event()
+
+        async def wait():
+            await box.wait()
+            woken.set()
+
+        nursery.start_soon(wait)
+        await settle()
+        box.take(1)
+        await settle()
+        assert woken.is_set()
 
     async def test_one_who_was_cancelled_is_gone(self, autojump_clock):
         box = outbox()
