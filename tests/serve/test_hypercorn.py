@@ -161,10 +161,10 @@ class TestAdopted:
 
     async def test_websocket(self, autojump_clock):
         async with running() as hypercorn:
-            client = adopted(hypercorn, upgrade("/ws") + frame("early"))
+            client = adopted(hypercorn, upgrade("/ws"))
             assert (await client.answer()).status == 101
-            await client.send(frame("late"))
-            assert frames_of(await client.waiting()) == [(1, b"early"), (1, b"late")]
+            await client.send(frame("a"), frame("b"))
+            assert frames_of(await client.waiting()) == [(1, b"a"), (1, b"b")]
 
     async def test_tls(self, tls, autojump_clock):
         server, context = tls
