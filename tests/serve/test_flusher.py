@@ -15,8 +15,10 @@ class Writer:
     def __init__(self, name, order, then=lambda: None) -> None:
         self.name, self.order, self.then = name, order, then
         self.failed = False
+        self.is_listed = True
 
-    def flush_listed(self) -> None:
+    def flush(self) -> None:
+        assert not self.is_listed, "it may be put on the list again now"
         self.order.append(self.name)
         self.then()
 

@@ -366,7 +366,7 @@ class TestGivenUp:
     async def test_a_server_that_ends_in_the_middle_of_a_write(self, autojump_clock):
         async with running_engine() as engine:
             link, flusher = MeteredLink(), Flusher()
-            stream = NativeStream(link, b"", engine.new_timers(print), Limits(), lambda: None)
+            stream = NativeStream(link, b"", timers=engine.new_timers(print), limits=Limits(), abort=lambda: None)
             session = await engine._registry.open(request(WEBSOCKET))
             link.room = 3
             async with trio.open_nursery() as nursery:

@@ -279,7 +279,7 @@ def socket_pair(size: int | None = None) -> tuple[socket.socket, socket.socket]:
 class FrontServer:
     """A site, and connections to it. What was passed on, noted and given up is kept."""
 
-    def __init__(self, engine: EngineServer, nursery: trio.Nursery, **options: object) -> None:
+    def __init__(self, engine: EngineServer, **options: object) -> None:
         self.engine = engine
         self.passed_on: list[tuple[trio.abc.Stream, bytes]] = []
         self.noted: list[tuple[str, int]] = []
@@ -289,10 +289,17 @@ class FrontServer:
             log_access=lambda request, status, seconds: self.noted.append((request.method, status)),
             **options,
         )
-        self._nursery = nursery
         self.ended_at: list[float] = []
         self.clients: list[FrontClient] = []
-        nursery.start_soon(self.site.flusher.run)
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        async with trio.open_nursery() as self._nursery:
+            self._nursery.start_soon(self.site.flusher.run)
+            if self.site.poller is not None:
+                self._nursery.start_soon(self.site.poller.run)
+            task_status.started()
+            await trio.sleep_forever()
 
     def connect(
         self, make_pair: Callable[[], tuple[trio.abc.Stream, trio.abc.Stream]] = memory_stream_pair
@@ -345,7 +352,8 @@ async def running_front(
     """Run an engine and a site; a connection may be left, nothing of its session."""
     async with running_engine(config or EngineConfig(ping_interval=10_000), limits, handler) as engine:
         async with trio.open_nursery() as nursery:
-            front = FrontServer(engine, nursery, **options)
+            front = FrontServer(engine, **options)
+            await nursery.start(front.run)
             try:
                 yield front
             finally:
