@@ -238,7 +238,7 @@ class Transport:
     name = "websocket"
 
     def __init__(self, writer: TaskWriter) -> None:
-        self.wake = self.flush = writer.wake
+        self.wake = self.flush = self.end = writer.wake
 
     @property
     def writable(self) -> bool:

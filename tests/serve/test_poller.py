@@ -137,6 +137,8 @@ async def test_cancelled(autojump_clock):
         await peers.poller.run()
     # Those who wait are cancelled together with it, and may come to take themselves out later.
     peers.remove(0)
+    peers.poll(0)
+    peers.remove(0)
     assert peers.poller._epoll.closed
     for sock in peers.pairs[0]:
         sock.close()

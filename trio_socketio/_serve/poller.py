@@ -36,6 +36,8 @@ class Poller:
 
     def add(self, descriptor: int, reader: Callable[[], None]) -> None:
         """Call ``reader`` as long as there is something to read, or the end."""
+        if self._epoll.closed:
+            return  # Whoever ends the poller ends those who wait, too.
         self._readers[descriptor] = reader
         self._epoll.register(descriptor, select.EPOLLIN)
 
