@@ -12,6 +12,7 @@ from tests.support.client import only_session, settle
 from tests.support.engine import message, nothing_is_left, recorder
 from tests.support.front import POLLING, FrontClient, http, running_front, upgrade
 from trio_socketio import CloseReason, EngineConfig, Limits
+from trio_socketio._serve.connection import FrontConnection
 from trio_socketio._serve.link import LINGER, StreamLink
 
 
@@ -186,6 +187,17 @@ class TestRefusals:
 
 
 class TestDeadlines:
+    async def test_one_that_fails_costs_one_connection(self, front, autojump_clock, caplog, monkeypatch):
+        def fail(self):
+            raise RuntimeError("a fault of ours")
+
+        monkeypatch.setattr(FrontConnection, "_be_late", fail)
+        client = front.connect()
+        await client.send(b"G")
+        assert await client.rest() == b""
+        assert front.ended_at == [10]
+        assert "a fault of ours" in caplog.text
+
     @pytest.mark.parametrize("kind", ["stream", "socket"])
     async def test_a_head_that_does_not_end(self, front, autojump_clock, kind):
         client = front.connect() if kind == "stream" else front.connect_socket()

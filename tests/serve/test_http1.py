@@ -12,6 +12,7 @@ from trio_socketio import Limits
 from trio_socketio._engine.http import BodyTooLarge
 from trio_socketio._serve import http1
 from trio_socketio._serve.http1 import (
+    BLANK_LINES,
     FRAMING,
     BadRequest,
     Head,
@@ -204,6 +205,8 @@ class TestRefusals:
             (505, request("GET / HTTP/0.9")),
             (400, request("GET / HTTP/11")),
             (505, b"GET /\r\n\r\n"),
+            (505, b"OPTIONS * RTSP/1.0\r\n\r\n"),
+            (505, b"SOURCE / ICE/1.0\r\n\r\n"),
             (505, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
             (505, b"GET / HTTP/1.1\nHost: x\n\n"),
         ],
@@ -231,6 +234,10 @@ class TestLimits:
         assert whole(request("GET /12345?789 HTTP/1.1"), limits=limits).path == "/12345"
         assert refused(request("GET /12345?7890 HTTP/1.1"), limits=limits) == 414
         assert refused(b"GET /1234567890", limits=limits) == 414, "the blank line is not waited for"
+
+    def test_of_blank_lines(self):
+        assert whole(b"\r\n" * (BLANK_LINES // 2) + request())
+        assert refused(b"\r\n" * (BLANK_LINES // 2), b"\r") == 400
 
     def test_of_the_head(self):
         raw = request("GET / HTTP/1.1", "X: " + "a" * 100)
