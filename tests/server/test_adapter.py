@@ -44,10 +44,11 @@ class Sockets:
         self.on_deliver = lambda socket_id: None
         self.crowded: set[str] = set()
 
-    def deliver(self, socket_id, batch, *, volatile):
-        self.deliveries.append((socket_id, batch, volatile))
-        self.on_deliver(socket_id)
-        return socket_id in self.crowded
+    def deliver(self, socket_ids, batch, *, volatile):
+        for socket_id in socket_ids:
+            self.deliveries.append((socket_id, batch, volatile))
+            self.on_deliver(socket_id)
+        return not self.crowded.isdisjoint(socket_ids)
 
     @property
     def reached(self) -> str:

@@ -118,8 +118,8 @@ class TestDeliver:
     async def test_a_batch_is_sent(self, members, entered):
         a, b, _ = entered
         with assert_no_checkpoints():
-            members.deliver("a", BATCH, volatile=False)
-            members.deliver("b", BATCH, volatile=True)
+            members.deliver(["a"], BATCH, volatile=False)
+            members.deliver(["b"], BATCH, volatile=True)
         assert (a.session.sent, a.session.volatile) == ([BATCH], [])
         assert (b.session.sent, b.session.volatile) == ([], [BATCH])
 
@@ -127,28 +127,28 @@ class TestDeliver:
     def test_nobody_has_the_id(self, members, entered, volatile):
         members.leave(entered[0])
         for socket_id in ("stranger", "a"):
-            members.deliver(socket_id, BATCH, volatile=volatile)
+            members.deliver([socket_id], BATCH, volatile=volatile)
         assert not any(each.session.sent or each.session.volatile for each in entered)
 
     def test_it_says_whether_the_client_is_crowded(self, members, entered):
         entered[0].session.outbox.is_crowded = True
-        said = {each: members.deliver(each, BATCH, volatile=False) for each in ("a", "b", "stranger")}
+        said = {each: members.deliver([each], BATCH, volatile=False) for each in ("a", "b", "stranger")}
         assert said == {"a": True, "b": False, "stranger": False}
-        assert members.deliver("a", BATCH, volatile=True) is False, "what is volatile waits for nothing"
+        assert members.deliver(["a"], BATCH, volatile=True) is False, "what is volatile waits for nothing"
 
     def test_one_that_reads_too_slowly_is_closed_and_named_in_the_log(self, members, entered, caplog):
         caplog.set_level(logging.INFO, "trio_socketio.namespace")
         a, b, _ = entered
         a.session.failure = trio.WouldBlock()
-        members.deliver("a", BATCH, volatile=False)
-        members.deliver("b", BATCH, volatile=False)
+        members.deliver(["a"], BATCH, volatile=False)
+        members.deliver(["b"], BATCH, volatile=False)
         assert a.session.reasons == [CloseReason.SLOW_CONSUMER]
         assert (b.session.sent, b.session.reasons) == ([BATCH], [])
         assert [record.getMessage() for record in caplog.records] == ["/chat: 'a' reads too slowly, disconnected"]
 
     def test_one_that_is_gone_is_passed_over(self, members, entered):
         entered[0].session.failure = Disconnected("transport close")
-        members.deliver("a", BATCH, volatile=False)
+        members.deliver(["a"], BATCH, volatile=False)
         assert entered[0].session.reasons == []
 
     def test_the_slow_are_dropped_in_the_midst_of_a_broadcast(self, members, entered):

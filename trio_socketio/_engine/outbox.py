@@ -20,17 +20,20 @@ from trio_socketio._wire.engine_packet import EnginePacket
 class Outbox:
     """A bounded queue of packets, oldest first."""
 
-    __slots__ = ("_bytes", "_max_bytes", "_max_packets", "_packets", "_waiting")
+    __slots__ = ("_bytes", "_max_bytes", "_max_packets", "_may_wait", "_waiting", "packets")
 
     def __init__(self, limits: Limits) -> None:
-        self._packets: list[EnginePacket] = []
+        self.packets: list[EnginePacket] = []
+        """What waits; for looking whether there is something."""
         self._bytes = 0
         self._max_bytes = limits.send_queue_bytes
         self._max_packets = limits.send_queue_packets
         self._waiting = trio.lowlevel.ParkingLot()
+        self._may_wait = False
+        """Somebody may be in there."""
 
     def __len__(self) -> int:
-        return len(self._packets)
+        return len(self.packets)
 
     @property
     def bytes(self) -> int:
@@ -39,7 +42,7 @@ class Outbox:
 
     def offer(self, batch: Sequence[EnginePacket]) -> bool:
         """Append a batch; ``False`` if it does not fit. An empty queue takes any: else it could never be sent."""
-        packets, count = self._packets, len(batch)
+        packets, count = self.packets, len(batch)
         size = batch[0].size if count == 1 else _size(batch)
         if packets and (len(packets) + count > self._max_packets or self._bytes + size > self._max_bytes):
             return False
@@ -50,11 +53,11 @@ class Outbox:
     @property
     def is_crowded(self) -> bool:
         """It is more than half full: who can, should let what waits go out first."""
-        return len(self._packets) * 2 > self._max_packets or self._bytes * 2 > self._max_bytes
+        return len(self.packets) * 2 > self._max_packets or self._bytes * 2 > self._max_bytes
 
     def put(self, batch: Sequence[EnginePacket]) -> None:
         """Append a batch, without asking for room."""
-        self._packets += batch
+        self.packets += batch
         self._bytes += _size(batch)
 
     def take(self, max_bytes: float = math.inf) -> list[EnginePacket]:
@@ -63,12 +66,12 @@ class Outbox:
         Args:
             max_bytes: begin no further packet beyond so many.
         """
-        packets, self._packets = self._packets, []
+        packets, self.packets = self.packets, []
         if self._bytes <= max_bytes:
             self._bytes = 0
         else:
             count = _prefix(packets, max_bytes)
-            self._packets = packets[count:]
+            self.packets = packets[count:]
             packets = packets[:count]
             self._bytes -= _size(packets)
         self.wake_waiting()
@@ -80,11 +83,13 @@ class Outbox:
 
     def wake_waiting(self) -> None:
         """Wake those who wait for room."""
-        if self._waiting:
+        if self._may_wait:
+            self._may_wait = False
             self._waiting.unpark_all()
 
     async def wait(self) -> None:
         """Wait until something was taken."""
+        self._may_wait = True
         await self._waiting.park()
 
 

@@ -70,7 +70,7 @@ class PollingTransport:
         if self._held is not None:
             self._held.release()
 
-    flush = wake
+    flush = end = wake
 
     async def poll(self, new_hold: Callable[[], Hold] = EventHold) -> Response:
         """Serve a GET, which waits by what ``new_hold`` makes."""

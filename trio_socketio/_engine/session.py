@@ -201,7 +201,7 @@ class Session:
 
     def flush(self) -> None:
         """Write now what waits, if that is cheap: a moment later it would be written anyhow."""
-        if self.transport is not None and self.outbox:
+        if self.transport is not None and self.outbox.packets:
             self.transport.flush()
 
     def send_volatile(self, batch: Sequence[EnginePacket]) -> None:
@@ -332,7 +332,7 @@ class Session:
         if self._handler is not None:
             self._handler.closed(reason)
         if self.transport is not None:
-            self.transport.wake()
+            self.transport.end()
 
     def _fail(self, error: Exception) -> None:
         # Whatever a timer calls is ours: a fault of the server. It may cost one client, not the clock of all.

@@ -47,6 +47,9 @@ class Transport(Protocol):
     def flush(self) -> None:
         """Do now what ``wake`` would do a moment later, if that is cheap: the caller has nothing more to send."""
 
+    def end(self) -> None:
+        """Look at the session for the last time: it is closed."""
+
 
 class Writer(Protocol):
     """What writes a session to its WebSocket: takes from the outbox, closes the stream behind a closed session."""

@@ -5,6 +5,7 @@ The reader runs in the task of whoever serves the connection. It never writes: t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import final
 
 import trio
@@ -26,13 +27,16 @@ _PROBE = EnginePacket(PacketType.PING, "probe")
 class WebSocketTransport:
     """Carries a session over a message stream."""
 
-    __slots__ = ("_reading", "_session", "_stream", "_writer")
+    __slots__ = ("_reading", "_session", "_stream", "_writer", "flush", "wake")
 
     def __init__(self, session: Session, stream: MessageStream, writer: Writer) -> None:
         self._session = session
         self._stream = stream
         self._writer = writer
         self._reading = trio.CancelScope()
+        # The writer's own: they are called for every packet.
+        self.wake: Callable[[], None] = writer.wake
+        self.flush: Callable[[], None] = writer.flush
 
     @property
     def name(self) -> TransportName:
@@ -44,15 +48,10 @@ class WebSocketTransport:
         """No write is on its way."""
         return self._writer.writable
 
-    def wake(self) -> None:
-        """Let the writer look again; stop reading from a dead session."""
-        self._writer.wake()
-        if self._session.state is SessionState.CLOSED:
-            self._reading.cancel()
-
-    def flush(self) -> None:
-        """Write now what waits, if the host can."""
-        self._writer.flush()
+    def end(self) -> None:
+        """Let the writer say goodbye, and stop reading."""
+        self.wake()
+        self._reading.cancel()
 
     async def read(self) -> None:
         """Hand on what comes until either side closes."""

@@ -21,8 +21,11 @@ WRITES_PER_CHECKPOINT = 200
 class Dirty(Protocol):
     """A writer on the list."""
 
-    def flush_listed(self) -> None:
-        """Write what waits, without waiting. It is off the list."""
+    is_listed: bool
+    """It is on the list; set by whoever puts it there, and by the flusher."""
+
+    def flush(self) -> None:
+        """Write what waits, without waiting."""
 
     def fail(self) -> None:
         """It raised what it should not: end its session."""
@@ -52,7 +55,8 @@ class Flusher:
             batch, self._dirty = self._dirty, []
             for number, writer in enumerate(batch, 1):
                 try:
-                    writer.flush_listed()
+                    writer.is_listed = False
+                    writer.flush()
                 except Exception:
                     # A fault of ours may cost one client, not all.
                     _logger.exception("a writer failed")

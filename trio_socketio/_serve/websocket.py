@@ -273,7 +273,18 @@ class NativeStream:
 class FlushedWriter:
     """The engine's writer; see the theory of operation."""
 
-    __slots__ = ("_flusher", "_link", "_listed", "_pong", "_rest", "_session", "_start", "_stream", "finished")
+    __slots__ = (
+        "_flusher",
+        "_is_over",
+        "_link",
+        "_pong",
+        "_rest",
+        "_session",
+        "_start",
+        "_stream",
+        "finished",
+        "is_listed",
+    )
 
     def __init__(self, stream: NativeStream, flusher: Flusher, session: Session, start: Start) -> None:
         self._stream = stream
@@ -281,9 +292,11 @@ class FlushedWriter:
         self._flusher = flusher
         self._session = session
         self._start = start
-        self._listed = False
+        self.is_listed: bool = False
+        """See ``Dirty``."""
         self._pong: bytes | None = stream.pinged
         self._rest: trio.CancelScope | None = None
+        self._is_over = False
         self.finished: trio.Event = trio.Event()
         stream.on_ping = self._answer_ping
 
@@ -294,14 +307,9 @@ class FlushedWriter:
 
     def wake(self) -> None:
         """Write soon."""
-        if not self._listed:
-            self._listed = True
+        if not self.is_listed:
+            self.is_listed = True
             self._flusher.add(self)
-
-    def flush_listed(self) -> None:
-        """Write now; called by the flusher."""
-        self._listed = False
-        self.flush()
 
     def flush(self) -> None:
         """Write now."""
@@ -309,14 +317,16 @@ class FlushedWriter:
             if self._session.state is SessionState.CLOSED:
                 self._rest.deadline = min(self._rest.deadline, trio.current_time() + FAREWELL)
             return
+        session, outbox = self._session, self._session.outbox
         try:
             while data := self._next():
                 sent = self._link.send_nowait(data)
                 if sent < len(data):
-                    deadline = trio.current_time() + self._session.limits.write_deadline
-                    self._rest = trio.CancelScope(deadline=deadline)
+                    self._rest = trio.CancelScope(deadline=trio.current_time() + session.limits.write_deadline)
                     self._start(self._write_rest, memoryview(data)[sent:])
                     return
+                if not outbox.packets and session.state is SessionState.OPEN and self._pong is None:
+                    return  # As nearly always; else the next round would find it out.
         except trio.BrokenResourceError:
             self._break(CloseReason.TRANSPORT_CLOSE)
 
@@ -326,22 +336,20 @@ class FlushedWriter:
 
     def _next(self) -> bytes:
         """Take what is to be written next; nothing if that is all for now, or for ever."""
-        if self.finished.is_set():
-            return b""
-        pong, self._pong = self._pong, None
-        if pong is not None:
-            return encode_frame(PONG, pong)
+        if self._pong is not None:
+            pong, self._pong = self._pong, None
+            return b"" if self._is_over else encode_frame(PONG, pong)
         session = self._session
-        if session.outbox:
+        if session.outbox.packets and not self._is_over:
             packets = session.outbox.take(SLICE)
             return packets[0].frame if len(packets) == 1 else b"".join([packet.frame for packet in packets])
         if session.state is SessionState.CLOSING:
             session.close(CloseReason.FORCED_CLOSE)
-        if session.state is not SessionState.CLOSED:
+        if session.state is not SessionState.CLOSED or self._is_over:
             return b""
         parting, self._stream.parting = self._stream.parting, None
         if parting is None:
-            self.finished.set()
+            self._finish()
         return parting or b""
 
     async def _write_rest(self, data: memoryview) -> None:
@@ -370,8 +378,12 @@ class FlushedWriter:
     def _break(self, reason: CloseReason) -> None:
         """Write nothing any more."""
         self._stream.parting = None
-        self.finished.set()
+        self._finish()
         self._session.close(reason)
+
+    def _finish(self) -> None:
+        self._is_over = True
+        self.finished.set()
 
     def _answer_ping(self, payload: bytes) -> None:
         # "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to previous Ping frame(s),

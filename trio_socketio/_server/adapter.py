@@ -30,11 +30,11 @@ class LocalSockets(Protocol):
         """The parser that clients use."""
         ...
 
-    def deliver(self, socket_id: str, batch: Sequence[EnginePacket], *, volatile: bool) -> bool:
-        """Queue a batch for a connected socket of this server; never blocks, never raises for the socket's state.
+    def deliver(self, socket_ids: Iterable[str], batch: Sequence[EnginePacket], *, volatile: bool) -> bool:
+        """Queue a batch for connected sockets of this server; never blocks, never raises for a socket's state.
 
         Returns:
-            Whether its client is crowded: more than half of what may wait for it does.
+            Whether a client is crowded: more than half of what may wait for it does.
         """
         ...
 
@@ -116,9 +116,5 @@ class LocalAdapter(Adapter):
     def broadcast(self, event: Event, target: Target) -> None:
         """Encode once, and share the packets among all recipients."""
         batch = encode_batch(self._sockets.parser, event)
-        deliver, volatile = self._sockets.deliver, target.volatile
-        crowded = 0
         # A snapshot, and no checkpoint inside: rooms may change while the slow are being dropped.
-        for socket_id in self._rooms.select(target):
-            crowded += deliver(socket_id, batch, volatile=volatile)
-        self._is_crowded = crowded > 0
+        self._is_crowded = self._sockets.deliver(self._rooms.select(target), batch, volatile=target.volatile)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import final
 
@@ -54,20 +54,23 @@ class Members:
         """Say whether a socket has this id."""
         return name in self._workers
 
-    def deliver(self, socket_id: str, batch: Sequence[EnginePacket], *, volatile: bool) -> bool:
-        """Queue a batch for a connected socket; see ``LocalSockets``."""
-        worker = self._workers.get(socket_id)
-        if worker is None:
-            return False
-        session = worker.session
-        if volatile:
-            session.send_volatile(batch)
-            return False
-        try:
-            session.send(batch)
-        except trio.WouldBlock:
-            _logger.info("%s: %s reads too slowly, disconnected", self.name, shortened(socket_id))
-            session.close(CloseReason.SLOW_CONSUMER)
-        except Disconnected:
-            pass
-        return session.outbox.is_crowded
+    def deliver(self, socket_ids: Iterable[str], batch: Sequence[EnginePacket], *, volatile: bool) -> bool:
+        """Queue a batch for connected sockets; see ``LocalSockets``."""
+        workers, is_crowded = self._workers, False
+        for socket_id in socket_ids:
+            worker = workers.get(socket_id)
+            if worker is None:
+                continue
+            session = worker.session
+            if volatile:
+                session.send_volatile(batch)
+                continue
+            try:
+                session.send(batch)
+            except trio.WouldBlock:
+                _logger.info("%s: %s reads too slowly, disconnected", self.name, shortened(socket_id))
+                session.close(CloseReason.SLOW_CONSUMER)
+            except Disconnected:
+                pass
+            is_crowded = is_crowded or session.outbox.is_crowded
+        return is_crowded
