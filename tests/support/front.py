@@ -17,6 +17,7 @@ from trio_socketio import EngineConfig, Limits
 from trio_socketio._engine.server import EngineServer
 from trio_socketio._serve.connection import FrontConnection
 from trio_socketio._serve.link import Link, SocketLink, StreamLink
+from trio_socketio._serve.poller import Poller
 from trio_socketio._serve.site import Site
 from trio_socketio._wire.websocket_frame import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT
 
@@ -207,6 +208,12 @@ class MeteredLink(Link):
         except (trio.EndOfChannel, trio.ClosedResourceError):
             return b""
 
+    async def receive_unless_interrupted(self) -> bytes | None:
+        raise NotImplementedError
+
+    def interrupt(self) -> None:
+        raise NotImplementedError
+
     def send_nowait(self, data: bytes) -> int:
         if self.fault is not None:
             raise self.fault
@@ -279,8 +286,9 @@ def socket_pair(size: int | None = None) -> tuple[socket.socket, socket.socket]:
 class FrontServer:
     """A site, and connections to it. What was passed on, noted and given up is kept."""
 
-    def __init__(self, engine: EngineServer, **options: object) -> None:
+    def __init__(self, engine: EngineServer, *, poller: Poller | None = None, **options: object) -> None:
         self.engine = engine
+        self.poller = poller
         self.passed_on: list[tuple[trio.abc.Stream, bytes]] = []
         self.noted: list[tuple[str, int]] = []
         self.site = Site(
@@ -296,8 +304,8 @@ class FrontServer:
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         async with trio.open_nursery() as self._nursery:
             self._nursery.start_soon(self.site.flusher.run)
-            if self.site.poller is not None:
-                self._nursery.start_soon(self.site.poller.run)
+            if self.poller is not None:
+                self._nursery.start_soon(self.poller.run)
             task_status.started()
             await trio.sleep_forever()
 
@@ -312,7 +320,7 @@ class FrontServer:
     def connect_socket(self, size: int | None = None) -> FrontClient:
         """Connect by a pair of sockets."""
         ours, theirs = socket_pair(size)
-        self.serve(SocketLink(theirs, "192.0.2.1"))
+        self.serve(SocketLink(theirs, "192.0.2.1", self.poller))
         return self._client(trio.SocketStream(trio.socket.from_stdlib_socket(ours)))
 
     def _client(self, stream: trio.abc.Stream) -> FrontClient:

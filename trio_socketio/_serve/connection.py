@@ -222,7 +222,7 @@ class FrontConnection:
     # What is no plain request
 
     def _pass_on(self, data: bytes) -> None:
-        self._site.pass_on(self._link.as_stream(), data)
+        self._site.pass_on(self._link.as_stream(), data + self._link.receive_nowait())
         self._is_passed_on = True
 
     async def _websocket(self, head: Head, request: Request) -> None:
@@ -255,7 +255,6 @@ class FrontConnection:
             timers=self._timers,
             limits=limits,
             abort=self._scope.cancel,
-            poller=self._site.poller,
         )
         await self._site.engine.carry(admission, stream, partial(FlushedWriter, stream, self._site.flusher))
         if not stream.is_over:

@@ -47,6 +47,7 @@ class Front:
         self._listeners = listeners
         self._accepting = trio.CancelScope()
         self._connections: trio.Nursery | None = None
+        self._poller: Poller | None = None
         self._closing = trio.Event()
         self._end_by = math.inf
         self.ended: trio.Event = trio.Event()
@@ -58,8 +59,8 @@ class Front:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._site.flusher.run)
                 if Poller.is_available():
-                    self._site.poller = Poller()
-                    nursery.start_soon(self._site.poller.run)
+                    self._poller = Poller()
+                    nursery.start_soon(self._poller.run)
                 async with trio.open_nursery() as self._connections:
                     nursery.start_soon(self._accept)
                     task_status.started()
@@ -85,7 +86,7 @@ class Front:
         await trio.serve_listeners(self.serve_stream, list(self._listeners), handler_nursery=self._connections)
 
     def _take(self, sock: socket.socket, client: str | None) -> None:
-        self._start(sock, self._serve, SocketLink(sock, client))
+        self._start(sock, self._serve, SocketLink(sock, client, self._poller))
 
     def _take_secure(self, sock: socket.socket, client: str | None) -> None:
         self._start(sock, self._serve_secure, sock, client)

@@ -66,11 +66,27 @@ class Inbound:
         What it still says is kept, as far as one head goes; beyond that it counts as gone, since its end could not be
         seen any more.
         """
-        while len(self.pending) <= self._limits.max_head:
-            data = await self._link.receive()
-            if not data:
-                return
-            self.pending += data
+        while self._is_there(await self._link.receive()):
+            pass
+
+    def _is_there(self, data: bytes) -> bool:
+        self.pending += data
+        return len(data) > 0 and len(self.pending) <= self._limits.max_head
+
+    async def hold(self, is_released: Callable[[], bool]) -> None:
+        """Wait until released, and somebody has called ``interrupt``.
+
+        Raises:
+            ClientGone: the client has gone before that; see ``wait_gone``.
+        """
+        while not is_released():
+            data = await self._link.receive_unless_interrupted()
+            if data is not None and not self._is_there(data):
+                raise ClientGone
+
+    def interrupt(self) -> None:
+        """Let the hold look whether it is released."""
+        self._link.interrupt()
 
     def new_hold(self) -> LinkHold:
         """Make what an answer waits by."""
@@ -85,21 +101,26 @@ class Inbound:
 class LinkHold:
     """Waits for ``release``, or for the client's end: in the connection's own task, without another one."""
 
-    __slots__ = ("_inbound", "_scope")
+    __slots__ = ("_inbound", "_is_released", "_is_waiting")
 
     def __init__(self, inbound: Inbound) -> None:
         self._inbound = inbound
-        self._scope = trio.CancelScope()
+        self._is_released = False
+        self._is_waiting = False
 
     def release(self) -> None:
         """See ``Hold``."""
-        self._scope.cancel()
+        self._is_released = True
+        if self._is_waiting:
+            self._inbound.interrupt()
 
     async def wait(self) -> None:
         """See ``Hold``."""
-        with self._scope:
-            await self._inbound.wait_gone()
-            raise ClientGone
+        self._is_waiting = True
+        try:
+            await self._inbound.hold(lambda: self._is_released)
+        finally:
+            self._is_waiting = False
 
 
 @final

@@ -10,12 +10,18 @@ from __future__ import annotations
 
 import socket
 from abc import ABC, abstractmethod
-from typing import final
+from collections.abc import Callable
+from typing import TypeAlias, final
 
 import trio
 
+from trio_socketio._serve.poller import Poller
+
 CHUNK = 16_384
 """Bytes that are received at once: so many small frames are handled before others have their turn."""
+
+Sink: TypeAlias = Callable[[bytes], None]
+"""Takes bytes as they come; none at the end."""
 
 LINGER = 1.0
 LINGER_BYTES = 4_194_304
@@ -49,13 +55,24 @@ class Link(ABC):
     async def receive(self) -> bytes:
         """Wait for bytes; none if no more will come. Cancelled, it has lost nothing."""
 
-    def descriptor(self) -> int | None:
-        """The file descriptor to poll before ``receive_nowait``; ``None`` if this link can only be awaited."""
-        return None
+    @abstractmethod
+    async def receive_unless_interrupted(self) -> bytes | None:
+        """Do the same; ``None`` once ``interrupt`` is called."""
 
-    def receive_nowait(self) -> bytes | None:
-        """Receive what is there; ``None`` if that is nothing, and no bytes if no more will come."""
-        return None
+    @abstractmethod
+    def interrupt(self) -> None:
+        """Let who waits in ``receive_unless_interrupted`` go on."""
+
+    def receive_nowait(self) -> bytes:
+        """Receive what was read ahead."""
+        return b""
+
+    def divert(self, sink: Sink) -> bool:  # noqa: ARG002 - it is what others make of it
+        """Give what comes to ``sink``, as it comes, until ``restore``; ``False`` if this link can only be awaited."""
+        return False
+
+    def restore(self) -> None:
+        """End what ``divert`` began."""
 
     @abstractmethod
     def send_nowait(self, data: bytes) -> int:
@@ -111,37 +128,115 @@ class Link(ABC):
 
 @final
 class SocketLink(Link):
-    """A non-blocking socket."""
+    """A non-blocking socket.
 
-    __slots__ = ("_socket",)
+    Where there is a poller, it reads: to whoever waits, to the sink, or ahead, but never more than a chunk ahead.
 
-    def __init__(self, sock: socket.socket, client: str | None) -> None:
+    Args:
+        sock: the socket.
+        client: the peer's address, if it has one.
+        poller: reads for it; ``None`` to wait for the socket in Trio's own way.
+    """
+
+    __slots__ = ("_ahead", "_is_ended", "_is_polled", "_poller", "_sink", "_socket", "_waiting")
+
+    def __init__(self, sock: socket.socket, client: str | None, poller: Poller | None = None) -> None:
         super().__init__(client, secure=False)
         self._socket = sock
+        self._poller = poller
+        self._ahead = b""
+        self._is_ended = False
+        self._is_polled = False
+        self._sink: Sink | None = None
+        self._waiting: trio.lowlevel.Task | trio.CancelScope | None = None
 
     async def receive(self) -> bytes:
         """See ``Link``."""
-        while True:
+        while not self._ahead and not self._is_ended:
+            await self._wait()
+        return self.receive_nowait()
+
+    async def receive_unless_interrupted(self) -> bytes | None:
+        """See ``Link``."""
+        if not self._ahead and not self._is_ended:
+            await self._wait()
+        return self.receive_nowait() if self._ahead or self._is_ended else None
+
+    def interrupt(self) -> None:
+        """See ``Link``."""
+        waiting, self._waiting = self._waiting, None
+        if isinstance(waiting, trio.CancelScope):
+            waiting.cancel()
+        elif waiting is not None:
+            trio.lowlevel.reschedule(waiting)
+
+    def receive_nowait(self) -> bytes:
+        """See ``Link``."""
+        ahead, self._ahead = self._ahead, b""
+        return ahead
+
+    def divert(self, sink: Sink) -> bool:
+        """See ``Link``."""
+        if self._poller is None or self._is_ended or self._ahead:
+            return False
+        self._sink = sink
+        self._poll(self._poller)
+        return True
+
+    def restore(self) -> None:
+        """See ``Link``."""
+        self._sink = None
+        self._stop_polling()
+
+    async def _wait(self) -> None:
+        if self._poller is None:
+            await self._wait_without_poller()
+        else:
+            self._poll(self._poller)
+            self._waiting = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._stop_waiting)
+
+    async def _wait_without_poller(self) -> None:
+        with trio.CancelScope() as self._waiting:
             try:
                 await trio.lowlevel.wait_readable(self._socket)
             except (OSError, ValueError, trio.ClosedResourceError):
-                return b""
-            data = self.receive_nowait()
-            if data is not None:
-                return data
+                self._is_ended = True
+            else:
+                self._read()
+        self._waiting = None
 
-    def descriptor(self) -> int | None:
-        """See ``Link``."""
-        return self._socket.fileno()
+    def _stop_waiting(self, _: object) -> trio.lowlevel.Abort:
+        self._waiting = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
-    def receive_nowait(self) -> bytes | None:
-        """See ``Link``."""
+    def _poll(self, poller: Poller) -> None:
+        if not self._is_polled:
+            self._is_polled = True
+            poller.add(self._socket.fileno(), self._read)
+
+    def _stop_polling(self) -> None:
+        if self._is_polled and self._poller is not None:
+            self._is_polled = False
+            self._poller.remove(self._socket.fileno())
+
+    def _read(self) -> None:
         try:
-            return self._socket.recv(CHUNK)
+            data = self._socket.recv(CHUNK)
         except (BlockingIOError, InterruptedError):
-            return None
+            return
         except OSError:
-            return b""
+            data = b""
+        if self._sink is not None:
+            self._sink(data)
+            return
+        self._ahead += data
+        self._is_ended = not data
+        if not data or len(self._ahead) >= CHUNK:
+            self._stop_polling()
+        # In Trio's own way it is the waiting task itself that reads here.
+        if isinstance(self._waiting, trio.lowlevel.Task):
+            self.interrupt()
 
     def send_nowait(self, data: bytes) -> int:
         """See ``Link``."""
@@ -175,12 +270,17 @@ class SocketLink(Link):
     async def aclose(self) -> None:
         """See ``Link``."""
         if self._socket.fileno() != -1:
+            self._stop_polling()
             trio.lowlevel.notify_closing(self._socket)
             self._socket.close()
+            # Who waits for it learns that nothing will come.
+            self._is_ended = True
+            self.interrupt()
         await trio.lowlevel.checkpoint()
 
     def as_stream(self) -> trio.abc.Stream:
         """See ``Link``."""
+        self._stop_polling()
         return trio.SocketStream(trio.socket.from_stdlib_socket(self._socket))
 
 
@@ -188,11 +288,12 @@ class SocketLink(Link):
 class StreamLink(Link):
     """A Trio stream."""
 
-    __slots__ = ("_stream",)
+    __slots__ = ("_scope", "_stream")
 
     def __init__(self, stream: trio.abc.Stream, client: str | None) -> None:
         super().__init__(client, secure=isinstance(stream, trio.SSLStream))
         self._stream = stream
+        self._scope: trio.CancelScope | None = None
 
     async def begin(self) -> str:
         """Shake hands, if it is TLS; return what was chosen by ALPN."""
@@ -207,6 +308,19 @@ class StreamLink(Link):
             return bytes(await self._stream.receive_some(CHUNK))
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return b""
+
+    async def receive_unless_interrupted(self) -> bytes | None:
+        """See ``Link``."""
+        data = None
+        with trio.CancelScope() as self._scope:
+            data = await self.receive()
+        self._scope = None
+        return data
+
+    def interrupt(self) -> None:
+        """See ``Link``."""
+        if self._scope is not None:
+            self._scope.cancel()
 
     def send_nowait(self, data: bytes) -> int:  # noqa: ARG002 - a stream can only be awaited
         """See ``Link``."""

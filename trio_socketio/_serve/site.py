@@ -11,7 +11,6 @@ import trio
 from trio_socketio._engine.http import Request
 from trio_socketio._engine.server import EngineServer
 from trio_socketio._serve.flusher import Flusher
-from trio_socketio._serve.poller import Poller
 
 PassOn: TypeAlias = Callable[[trio.abc.Stream, bytes], None]
 """Takes a connection over, of which these bytes have been read."""
@@ -50,7 +49,6 @@ class Site:
     keep_alive: float = 60.0
     date: bool = True
     flusher: Flusher = field(default_factory=Flusher)
-    poller: Poller | None = None
     connections: set[Closable] = field(default_factory=set)
     is_closing: bool = False
 

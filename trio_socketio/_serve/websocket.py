@@ -32,7 +32,6 @@ from trio_socketio._limits import Limits
 from trio_socketio._logging import masked, scope_logger
 from trio_socketio._serve.flusher import Flusher
 from trio_socketio._serve.link import Link
-from trio_socketio._serve.poller import Poller
 from trio_socketio._wire.websocket_frame import (
     BINARY,
     CLOSE,
@@ -67,7 +66,6 @@ class NativeStream:
         timers: the connection's.
         limits: the server's.
         abort: ends the connection's task.
-        poller: reads for it, where there is one.
     """
 
     __slots__ = (
@@ -77,7 +75,6 @@ class NativeStream:
         "_is_watched",
         "_limits",
         "_messages",
-        "_poller",
         "_reader",
         "_timers",
         "is_over",
@@ -95,10 +92,8 @@ class NativeStream:
         timers: Timers,
         limits: Limits,
         abort: Callable[[], None],
-        poller: Poller | None = None,
     ) -> None:
         self.link: Link = link
-        self._poller = poller
         self._data = data
         self._timers = timers
         self._limits = limits
@@ -123,7 +118,6 @@ class NativeStream:
 
     async def pump(self, take: Take) -> None:
         """Hand on each message; see ``MessageStream``."""
-        descriptor = None if self._poller is None else self.link.descriptor()
         while True:
             messages, self._messages = self._messages, []
             for number, message in enumerate(messages, 1):
@@ -133,26 +127,27 @@ class NativeStream:
                     await waiting
                     break
             else:
-                if self._poller is not None and descriptor is not None and not self._data:
-                    await self._poll(take, self._poller, descriptor)
-                else:
+                self._settle()
+                if self._data or not await self._divert(take):
                     self._messages = await self._receive()
 
-    async def _poll(self, take: Take, poller: Poller, descriptor: int) -> None:
-        """Let the poller hand on, up to where the stream's own task must go on: with an end, or with what has to wait."""
-        self._settle()
+    async def _divert(self, take: Take) -> bool:
+        """Let the link hand on, up to where the stream's own task must go on: with an end, or with what has to wait.
+
+        ``False`` if the link can't, or not now.
+        """
         task = trio.lowlevel.current_task()
         interruption: Interruption | None = None
         is_waiting = True
 
-        def read() -> None:
+        def sink(data: bytes) -> None:
             nonlocal interruption, is_waiting
-            interruption = self._hand_on(take)
+            interruption = self._hand_on(data, take)
             if interruption is None:
                 return
             if is_waiting:
                 is_waiting = False
-                poller.remove(descriptor)
+                self.link.restore()
                 trio.lowlevel.reschedule(task)
             elif isinstance(interruption, Coroutine):
                 # What was handed on has ended the session, and with it this wait.
@@ -161,22 +156,21 @@ class NativeStream:
         def stop(_: object) -> trio.lowlevel.Abort:
             nonlocal is_waiting
             is_waiting = False
-            poller.remove(descriptor)
+            self.link.restore()
             return trio.lowlevel.Abort.SUCCEEDED
 
-        poller.add(descriptor, read)
+        if not self.link.divert(sink):
+            return False
         await trio.lowlevel.wait_task_rescheduled(stop)
         if isinstance(interruption, Exception):
             raise interruption
         if interruption is not None:
             await interruption
+        return True
 
-    def _hand_on(self, take: Take) -> Interruption | None:
-        """Hand on what there is to read; return what has to be awaited or raised in the stream's own task."""
+    def _hand_on(self, data: bytes, take: Take) -> Interruption | None:
+        """Hand on what has come; return what has to be awaited or raised in the stream's own task."""
         try:
-            data = self.link.receive_nowait()
-            if data is None:
-                return None
             messages = self._messages_of(data)
             for number, message in enumerate(messages, 1):
                 waiting = take(message)
