@@ -14,6 +14,12 @@ from trio_socketio._engine.session import SessionState
 from trio_socketio._wire.engine_packet import CLOSE, NOOP, PING, EnginePacket, PacketType
 
 
+async def receive(session, packet) -> None:
+    waiting = session.take(packet)
+    if waiting is not None:
+        await waiting
+
+
 @pytest.fixture
 async def engine(autojump_clock):
     async with running_engine(limits=Limits(send_queue_packets=3, send_queue_bytes=100)) as engine:
@@ -104,34 +110,34 @@ class TestWaitRoom:
 
 class TestReceive:
     async def test_messages(self, session, autojump_clock):
-        await session.receive(message("a"))
-        await session.receive(message(b"1"))
+        await receive(session, message("a"))
+        await receive(session, message(b"1"))
         assert recorder(session).messages == ["a", b"1"]
 
     async def test_a_close(self, session, autojump_clock):
-        await session.receive(CLOSE)
+        await receive(session, CLOSE)
         assert (session.state, session.close_reason) == (SessionState.CLOSED, CloseReason.TRANSPORT_CLOSE)
 
     async def test_a_ping_is_in_the_wrong_direction(self, session, autojump_clock):
         with pytest.raises(RemoteProtocolError, match="heartbeat direction"):
-            await session.receive(PING)
+            await receive(session, PING)
         assert session.close_reason is CloseReason.TRANSPORT_ERROR
 
     async def test_a_message_that_may_not_come(self, session, autojump_clock):
         with pytest.raises(RemoteProtocolError, match="may not come"):
-            await session.receive(message("refuse me"))
+            await receive(session, message("refuse me"))
         assert session.close_reason is CloseReason.FORCED_CLOSE
 
     async def test_others_mean_nothing(self, session, autojump_clock):
         for packet in (NOOP, EnginePacket(PacketType.OPEN, "{}"), EnginePacket(PacketType.UPGRADE)):
-            await session.receive(packet)
+            await receive(session, packet)
         assert session.state is SessionState.OPEN
 
     @pytest.mark.parametrize("how", ["close", "close_gracefully"])
     async def test_after_the_end_nothing_is_taken(self, session, autojump_clock, how):
         getattr(session, how)(CloseReason.FORCED_SERVER_CLOSE)
         for packet in (message("late"), PING, CLOSE):
-            await session.receive(packet)
+            await receive(session, packet)
         assert recorder(session).messages == []
         assert session.close_reason is CloseReason.FORCED_SERVER_CLOSE
 
@@ -259,7 +265,7 @@ class TestTrace:
             session.send([message("to the client\n" + "x" * 1000)])
             await post(engine, query, b"4from the client")
             with pytest.raises(RemoteProtocolError):
-                await session.receive(message("refuse me"))
+                await receive(session, message("refuse me"))
         assert r"sends MESSAGE 'to the client\nxxx" in caplog.text
         assert "received MESSAGE 'from the client' by polling" in caplog.text
         assert "this message may not come" in caplog.text
@@ -285,7 +291,7 @@ class TestTrace:
 async def test_a_handler_that_is_told_nothing_more_after_the_end(engine, autojump_clock):
     query, session = await open_polling(engine)
     await post(engine, query, b"1")
-    await session.receive(message("late"))
+    await receive(session, message("late"))
     await trio.sleep(1000)
     handler = recorder(session)
     assert (handler.messages, handler.reasons) == ([], [CloseReason.TRANSPORT_CLOSE])

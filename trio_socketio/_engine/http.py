@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, final
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
+import msgspec
 import trio
 
 from trio_socketio._wire.engine_handshake import Refusal
@@ -16,6 +16,9 @@ Headers: TypeAlias = list[tuple[str, str]]
 
 MAX_QUERY_FIELDS = 100
 NOT_MODIFIED = 304
+
+_NO_STORE = ("cache-control", "no-store")
+_NO_SNIFF = ("x-content-type-options", "nosniff")
 
 
 class BodyTooLarge(Exception):  # noqa: N818 - it is caught where it is raised; users never see it
@@ -63,8 +66,7 @@ class EventHold:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """A request's head.
 
     Args:
@@ -79,7 +81,7 @@ class Request:
     method: str
     path: str
     query_string: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     client: str | None = None
     secure: bool = False
 
@@ -91,11 +93,17 @@ class Request:
     @property
     def query(self) -> dict[str, str]:
         """The query's fields; of a repeated one the first. A query with too many fields counts as empty."""
-        try:
-            pairs = parse_qsl(self.query_string, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS)
-        except ValueError:
+        parts = self.query_string.split("&")
+        if len(parts) > MAX_QUERY_FIELDS:
             return {}
-        return dict(reversed(pairs))
+        fields: dict[str, str] = {}
+        for part in parts:
+            name, _, value = part.partition("=")
+            if "%" in part or "+" in part:
+                name, value = unquote_plus(name), unquote_plus(value)
+            if part:
+                fields.setdefault(name, value)
+        return fields
 
     @property
     def content_length(self) -> int | None:
@@ -105,14 +113,13 @@ class Request:
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """A whole response."""
 
     status: int
     body: bytes = b""
     content_type: str | None = None
-    headers: Headers = field(default_factory=list)
+    headers: Headers = msgspec.field(default_factory=list)
 
     def header_list(self) -> Headers:
         """All headers, with the type and the length of the body and what every answer carries."""
@@ -120,10 +127,12 @@ class Response:
         if self.status != NOT_MODIFIED:
             headers.append(("content-length", str(len(self.body))))
         # Answers are one client's own, and never anything but what they say they are.
-        names = {name.lower() for name, _ in self.headers}
-        if "cache-control" not in names:
-            headers.append(("cache-control", "no-store"))
-        headers.append(("x-content-type-options", "nosniff"))
+        for name, _ in self.headers:
+            if name.lower() == "cache-control":
+                break
+        else:
+            headers.append(_NO_STORE)
+        headers.append(_NO_SNIFF)
         return headers + self.headers
 
 

@@ -15,7 +15,7 @@ has no packets in hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import final
 
 import trio
@@ -48,12 +48,13 @@ def payload(packets: Sequence[EnginePacket]) -> Response:
 class PollingTransport:
     """The requests of one session."""
 
-    __slots__ = ("_held", "_push", "_session")
+    __slots__ = ("_held", "_is_pushing", "_push", "_session")
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._held: Hold | None = None
-        self._push: trio.CancelScope | None = None
+        self._is_pushing = False
+        self._push = trio.CancelScope()
 
     @property
     def name(self) -> TransportName:
@@ -118,52 +119,58 @@ class PollingTransport:
         # Never packets and CLOSE in one answer: the official client drops what stands in front of a CLOSE.
         return payload(packets)
 
-    async def push(self, request: Request, read_body: ReadBody) -> Response:
-        """Serve a POST."""
+    async def push(self, request: Request, read_body: ReadBody, body: bytes | None = None) -> Response:
+        """Serve a POST; ``body`` is its body, if the host has it already."""
         session = self._session
-        if self._push is not None:
+        if self._is_pushing:
             session.close(CloseReason.TRANSPORT_ERROR)
             self._push.cancel()
             return Response(400)
         if request.headers.get("content-type", "").lower().startswith("application/octet-stream"):
             return self._reject(CloseReason.TRANSPORT_ERROR, refused(Refusal.BAD_REQUEST))
+        self._is_pushing = True
         try:
-            with trio.CancelScope() as self._push:
-                return await self._receive(request, read_body)
-            return Response(400)
-        finally:
-            self._push = None
-
-    async def _receive(self, request: Request, read_body: ReadBody) -> Response:
-        limits = self._session.limits
-        length = request.content_length
-        if length is not None and length > limits.max_payload:
-            return self._reject(CloseReason.TRANSPORT_ERROR, Response(413))
-        seconds = limits.post_deadline
-        if length is not None:
-            seconds = min(seconds, POST_SECONDS + length / POST_BYTES_PER_SECOND)
-        body = b""
-        with trio.move_on_after(seconds) as reading:
-            try:
-                body = await read_body(limits.max_payload)
-            except BodyTooLarge:
-                return self._reject(CloseReason.TRANSPORT_ERROR, Response(413))
-        if reading.cancelled_caught:
-            return self._reject(CloseReason.TRANSPORT_ERROR, Response(408))
-        try:
-            packets = decode_payload(body, max_packets=limits.max_packets_per_payload)
-            await self._deliver(packets)
+            return await self._receive(request, read_body, body)
         except RemoteProtocolError:
             return self._reject(CloseReason.PARSE_ERROR, refused(Refusal.BAD_REQUEST))
+        except BodyTooLarge:
+            return self._reject(CloseReason.TRANSPORT_ERROR, Response(413))
+        finally:
+            self._is_pushing = False
+
+    async def _receive(self, request: Request, read_body: ReadBody, body: bytes | None) -> Response:
+        limits = self._session.limits
+        if max(request.content_length or 0, len(body or b"")) > limits.max_payload:
+            raise BodyTooLarge
+        if body is None:
+            with trio.CancelScope(deadline=trio.current_time() + self._patience(request)) as self._push:
+                body = await read_body(limits.max_payload)
+            if body is None:
+                is_late = self._session.state is not SessionState.CLOSED
+                return self._reject(CloseReason.TRANSPORT_ERROR, Response(408 if is_late else 400))
+        packets = decode_payload(body, max_packets=limits.max_packets_per_payload)
+        # Whatever has to be waited for, an overlapping POST ends it.
+        for number, packet in enumerate(packets, 1):
+            waiting: Awaitable[None] | None = None
+            if packet.type is PacketType.CLOSE:
+                waiting = self._let_a_poll_arrive()
+            elif number % PACKETS_PER_CHECKPOINT == 0:
+                waiting = trio.lowlevel.checkpoint()
+            if not await self._wait(waiting) or not await self._wait(self._session.take(packet)):
+                return Response(400)
         return Response(200, b"ok", "text/html")
 
-    async def _deliver(self, packets: Sequence[EnginePacket]) -> None:
-        if any(packet.type is PacketType.CLOSE for packet in packets):
-            await self._let_a_poll_arrive()
-        for number, packet in enumerate(packets, 1):
-            await self._session.receive(packet)
-            if number % PACKETS_PER_CHECKPOINT == 0:
-                await trio.lowlevel.checkpoint()
+    def _patience(self, request: Request) -> float:
+        length, seconds = request.content_length, self._session.limits.post_deadline
+        return seconds if length is None else min(seconds, POST_SECONDS + length / POST_BYTES_PER_SECOND)
+
+    async def _wait(self, waiting: Awaitable[None] | None) -> bool:
+        """Wait, if there is something to wait for; say whether that came to its end."""
+        if waiting is None:
+            return True
+        with trio.CancelScope() as self._push:
+            await waiting
+        return not self._push.cancelled_caught
 
     async def _let_a_poll_arrive(self) -> None:
         # Clients send a GET and the POST that closes at the same time, on two connections, and the GET must get its

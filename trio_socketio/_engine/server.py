@@ -107,7 +107,11 @@ class EngineServer:
     # HTTP
 
     async def handle_http(
-        self, request: Request, read_body: ReadBody, new_hold: Callable[[], Hold] = EventHold
+        self,
+        request: Request,
+        read_body: ReadBody,
+        new_hold: Callable[[], Hold] = EventHold,
+        body: bytes | None = None,
     ) -> Response:
         """Answer a request under our path. Cancel it when the client gives the request up.
 
@@ -115,19 +119,22 @@ class EngineServer:
             request: its head.
             read_body: reads its body.
             new_hold: makes what it waits by while there is nothing to say.
+            body: its body, if that is there already: then it is not read.
 
         Raises:
             ClientGone: out of the hold.
         """
         if self._origin_rule.allows(request):
-            response = await self._serve(request, read_body, new_hold)
+            response = await self._serve(request, read_body, new_hold, body)
         else:
             self._log_foreign_origin(request)
             response = refused(Refusal.FORBIDDEN)
         response.headers.extend(self._origin_rule.headers(request))
         return response
 
-    async def _serve(self, request: Request, read_body: ReadBody, new_hold: Callable[[], Hold]) -> Response:
+    async def _serve(
+        self, request: Request, read_body: ReadBody, new_hold: Callable[[], Hold], body: bytes | None
+    ) -> Response:
         response = self._origin_rule.preflight(request)
         if response is None and self._files is not None:
             response = self._files(request)
@@ -148,7 +155,7 @@ class EngineServer:
         if request.method == "GET":
             response = await transport.poll(new_hold)
         elif request.method == "POST":
-            response = await transport.push(request, read_body)
+            response = await transport.push(request, read_body, body)
         else:
             response = Response(500)
         return self._hooked(response, request, session, self.config.headers) if response.status == 200 else response

@@ -220,21 +220,19 @@ class Session:
 
     # Inbound: called by the task that reads the transport.
 
-    async def receive(self, packet: EnginePacket) -> None:
-        """Take a packet from the client; waits while the layer above has no room for it.
+    def take(self, packet: EnginePacket) -> Coroutine[Any, Any, None] | None:
+        """Take a packet from the client. What is returned, if anything, is to be awaited before the next one.
 
         Raises:
-            RemoteProtocolError: the packet is against the protocol; the session is closed.
+            RemoteProtocolError: the packet is against the protocol, the session is closed; the awaitable, likewise.
         """
         if self.state is not SessionState.OPEN:
-            return
+            return None
         if self._trace:
             self._log_packets("received", (packet,))
         if packet.type is PacketType.MESSAGE:
-            waiting = self._deliver(packet.data)
-            if waiting is not None:
-                await waiting
-        elif packet.type is PacketType.PONG:
+            return self._deliver(packet.data)
+        if packet.type is PacketType.PONG:
             self._heartbeat.pong()
         elif packet.type is PacketType.CLOSE:
             self.close(CloseReason.TRANSPORT_CLOSE)
@@ -243,19 +241,20 @@ class Session:
             self.close(CloseReason.TRANSPORT_ERROR)
             msg = "invalid heartbeat direction"
             raise RemoteProtocolError(msg)
+        return None
 
     def feed(self, encoded: str | bytes) -> Coroutine[Any, Any, None] | None:
-        """Take a WebSocket message: the short way of ``receive``. What it returns is to be awaited before the next one.
+        """Take a WebSocket message: for most, the short way of ``take``.
 
         Raises:
-            RemoteProtocolError: as ``receive``; the awaitable, likewise.
+            RemoteProtocolError: it is no packet; or as ``take``.
         """
         if type(encoded) is bytes:
             message: str | bytes = encoded
         elif encoded[:1] == MESSAGE:
             message = encoded[1:]
         else:
-            return self.receive(decode_packet(encoded))
+            return self.take(decode_packet(encoded))
         if self.state is not SessionState.OPEN:
             return None
         if self._trace:

@@ -150,11 +150,13 @@ class FrontConnection:
 
     async def _exchange(self, head: Head, request: Request) -> bool:
         """Answer a request; say whether there may be another one."""
-        engine, body, began = self._site.engine, self._inbound.body(head), trio.current_time()
+        engine, body, began = self._site.engine, self._inbound.body(head), self._begins()
+        handling = partial(engine.handle_http, request, body.read, self._inbound.new_hold, body.read_nowait())
         try:
-            response = await self._unless_gone(
-                request, partial(engine.handle_http, request, body.read, self._inbound.new_hold)
-            )
+            if engine.asks_application(request):
+                response = await self._unless_gone(handling)
+            else:
+                response = await handling()
         except (ClientGone, BadRequest) as error:
             engine.undelivered(request, None, CloseReason.TRANSPORT_ERROR)
             if isinstance(error, BadRequest):
@@ -193,14 +195,12 @@ class FrontConnection:
             return CloseReason.TRANSPORT_ERROR
         return None
 
-    async def _unless_gone(self, request: Request, function: Callable[[], Awaitable[T]]) -> T:
-        """Call, and watch whether the client leaves meanwhile, if the application may take its time.
+    async def _unless_gone(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Call, and watch whether the client leaves meanwhile: the application may take its time.
 
         Raises:
             ClientGone: it has left.
         """
-        if not self._site.engine.asks_application(request):
-            return await function()
         results: list[T] = []
 
         async def watch() -> None:
@@ -215,6 +215,9 @@ class FrontConnection:
             raise ClientGone
         return results[0]
 
+    def _begins(self) -> float:
+        return 0.0 if self._site.log_access is None else trio.current_time()
+
     def _log(self, request: Request, status: int, began: float) -> None:
         if self._site.log_access is not None:
             self._site.log_access(request, status, trio.current_time() - began)
@@ -226,9 +229,12 @@ class FrontConnection:
         self._is_passed_on = True
 
     async def _websocket(self, head: Head, request: Request) -> None:
-        engine, began = self._site.engine, trio.current_time()
+        engine, began = self._site.engine, self._begins()
         try:
-            admission = await self._unless_gone(request, partial(engine.admit, request))
+            if engine.asks_application(request):
+                admission = await self._unless_gone(partial(engine.admit, request))
+            else:
+                admission = await engine.admit(request)
         except ClientGone:
             return
         if isinstance(admission, Response):

@@ -48,7 +48,7 @@ class BadRequest(Exception):  # noqa: N818 - caught where the connection is serv
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Head:
     """A request's head."""
 

@@ -137,6 +137,15 @@ class Body:
         self.is_complete: bool = not head.content_length and head.chunks is None
         """It has been received: what comes now is the next request."""
 
+    def read_nowait(self) -> bytes | None:
+        """Return the body if it has come with the head, as that of a small POST nearly always has."""
+        length, pending = self._head.content_length, self._inbound.pending
+        if self._head.chunks is not None or len(pending) < length:
+            return None
+        self._inbound.pending = pending[length:]
+        self.is_complete = True
+        return pending[:length]
+
     async def read(self, limit: int) -> bytes:
         """Read it whole; see ``ReadBody``.
 
