@@ -20,7 +20,7 @@ from trio_socketio._wire.engine_packet import EnginePacket
 class Outbox:
     """A bounded queue of packets, oldest first."""
 
-    __slots__ = ("_bytes", "_max_bytes", "_max_packets", "_may_wait", "_waiting", "packets")
+    __slots__ = ("_bytes", "_max_bytes", "_max_packets", "_waiting", "packets")
 
     def __init__(self, limits: Limits) -> None:
         self.packets: list[EnginePacket] = []
@@ -28,9 +28,8 @@ class Outbox:
         self._bytes = 0
         self._max_bytes = limits.send_queue_bytes
         self._max_packets = limits.send_queue_packets
-        self._waiting = trio.lowlevel.ParkingLot()
-        self._may_wait = False
-        """Somebody may be in there."""
+        self._waiting: trio.lowlevel.ParkingLot | None = None
+        """Where tasks may wait; made when the first one has to."""
 
     def __len__(self) -> int:
         return len(self.packets)
@@ -83,13 +82,12 @@ class Outbox:
 
     def wake_waiting(self) -> None:
         """Wake those who wait for room."""
-        if self._may_wait:
-            self._may_wait = False
+        if self._waiting is not None:
             self._waiting.unpark_all()
 
     async def wait(self) -> None:
         """Wait until something was taken."""
-        self._may_wait = True
+        self._waiting = self._waiting or trio.lowlevel.ParkingLot()
         await self._waiting.park()
 
 

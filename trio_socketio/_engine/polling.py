@@ -151,12 +151,11 @@ class PollingTransport:
         packets = decode_payload(body, max_packets=limits.max_packets_per_payload)
         # Whatever has to be waited for, an overlapping POST ends it.
         for number, packet in enumerate(packets, 1):
-            waiting: Awaitable[None] | None = None
             if packet.type is PacketType.CLOSE:
-                waiting = self._let_a_poll_arrive()
+                await self._let_a_poll_arrive()
             elif number % PACKETS_PER_CHECKPOINT == 0:
-                waiting = trio.lowlevel.checkpoint()
-            if not await self._wait(waiting) or not await self._wait(self._session.take(packet)):
+                await trio.lowlevel.checkpoint()
+            if not await self._wait(self._session.take(packet)):
                 return Response(400)
         return Response(200, b"ok", "text/html")
 

@@ -65,7 +65,10 @@ class FrontConnection:
         self._site.connections.add(self)
         try:
             with self._scope:
-                await self._serve()
+                admission = await self._serve()
+                # From here, so that a WebSocket does not keep for life what its handshake needed.
+                if admission is not None:
+                    await self._carry(admission)
         except trio.BrokenResourceError:
             pass  # The client has gone.
         except Exception:
@@ -96,10 +99,11 @@ class FrontConnection:
 
     # Requests
 
-    async def _serve(self) -> None:
+    async def _serve(self) -> Admission | None:
+        """Serve requests; return the WebSocket that was accepted in the end, if one was."""
         if await self._begin() == HTTP_2:
             self._pass_on(b"")
-            return
+            return None
         while (head := await self._next_head()) is not None:
             path = self._site.own_path(head.path)
             if path is None:
@@ -107,14 +111,14 @@ class FrontConnection:
                     self._pass_on(head.raw + self._inbound.pending)
                 else:
                     await self._refuse(HTTPStatus.NOT_FOUND)
-                return
+                return None
             request = head.request(path, self._link)
             # "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request."
-            if not head.is_old and websocket_handshake.wants_websocket(head.headers):
-                await self._websocket(head, request)
-                return
+            if "upgrade" in head.headers and not head.is_old and websocket_handshake.wants_websocket(head.headers):
+                return await self._websocket(head, request)
             if not await self._exchange(head, request):
-                return
+                return None
+        return None
 
     async def _begin(self) -> str:
         self._is_idle = True
@@ -228,7 +232,7 @@ class FrontConnection:
         self._site.pass_on(self._link.as_stream(), data + self._link.receive_nowait())
         self._is_passed_on = True
 
-    async def _websocket(self, head: Head, request: Request) -> None:
+    async def _websocket(self, head: Head, request: Request) -> Admission | None:
         engine, began = self._site.engine, self._begins()
         try:
             if engine.asks_application(request):
@@ -236,22 +240,22 @@ class FrontConnection:
             else:
                 admission = await engine.admit(request)
         except ClientGone:
-            return
+            return None
         if isinstance(admission, Response):
             self._log(request, admission.status, began)
             if await self._answer(head, admission, closing=True) is None:
                 await self._link.aclose_after_last_word()
-            return
+            return None
         answer = websocket_handshake.answer(head.method, head.headers)
         if isinstance(answer, websocket_handshake.Refused):
             self._log(request, answer.status, began)
             await self._send(encode_refusal(answer.status, answer.headers))
             await self._link.aclose_after_last_word()
-            return
+            return None
         self._log(request, HTTPStatus.SWITCHING_PROTOCOLS, began)
         headers = [*answer.headers, *admission.headers]
-        if await self._send(encode_answer(HTTPStatus.SWITCHING_PROTOCOLS, headers, date=False)) is None:
-            await self._carry(admission)
+        failure = await self._send(encode_answer(HTTPStatus.SWITCHING_PROTOCOLS, headers, date=False))
+        return admission if failure is None else None
 
     async def _carry(self, admission: Admission) -> None:
         limits = self._site.engine.limits

@@ -24,6 +24,17 @@ from trio_socketio._serve.link import Link
 
 END_OF_HEAD = b"\r\n\r\n"
 
+_NAMES = {
+    name.encode(): name.lower()
+    for name in (
+        "Host", "Connection", "User-Agent", "Accept", "Accept-Encoding", "Accept-Language", "Content-Type", "Content-Length",
+        "Cookie", "Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Pragma", "Cache-Control",
+    )
+}  # fmt: skip
+"""What is in nearly every request, as it is nearly always written."""
+
+_LINE_ENDS = (b"\r", b"\n")
+
 _VERSIONS = {b" HTTP/1.1": "1.1", b" HTTP/1.0": "1.0"}
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
@@ -116,7 +127,7 @@ class HeadReader:
         former = len(self._raw)
         if not former:
             # "a server that is expecting to receive and parse a request-line SHOULD ignore at least one empty line"
-            data = self._without_blank_lines(data)
+            data = self._without_blank_lines(data) if data[:1] in _LINE_ENDS else data
         raw = self._raw = self._raw + data if former else data
         end = raw.find(END_OF_HEAD, max(former - 3, 0))
         if end < 0:
@@ -194,7 +205,7 @@ class HeadReader:
         self._count += 1
         if self._count > self._limits.max_header_fields:
             return  # One too many: refused in a moment.
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
+        key, text = _NAMES.get(name) or name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
         headers = self._headers
         headers[key] = f"{headers[key]}{'; ' if key == 'cookie' else ', '}{text}" if key in headers else text
 

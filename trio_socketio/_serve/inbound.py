@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import final
 
-import trio
-
 from trio_socketio._engine.http import BodyTooLarge, ClientGone
 from trio_socketio._limits import Limits
 from trio_socketio._serve.http1 import Head, HeadReader

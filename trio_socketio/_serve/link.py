@@ -11,6 +11,7 @@ from __future__ import annotations
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeAlias, final
 
 import trio
@@ -71,7 +72,7 @@ class Link(ABC):
         """Give what comes to ``sink``, as it comes, until ``restore``; ``False`` if this link can only be awaited."""
         return False
 
-    def restore(self) -> None:
+    def restore(self) -> None:  # noqa: B027 - there is nothing to end where nothing is diverted
         """End what ``divert`` began."""
 
     @abstractmethod
@@ -262,10 +263,8 @@ class SocketLink(Link):
     async def send_eof(self) -> None:
         """See ``Link``."""
         await trio.lowlevel.checkpoint()
-        try:
+        with suppress(OSError):  # The peer may be faster.
             self._socket.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # The peer was faster.
 
     async def aclose(self) -> None:
         """See ``Link``."""
@@ -336,10 +335,9 @@ class StreamLink(Link):
     async def send_eof(self) -> None:
         """See ``Link``."""
         if isinstance(self._stream, trio.abc.HalfCloseableStream):
-            try:
+            # The peer may be faster.
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
                 await self._stream.send_eof()
-            except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
-                pass  # The peer was faster.
 
     async def aclose(self) -> None:
         """See ``Link``."""

@@ -79,7 +79,7 @@ async def accept_from(sock: socket.socket, accepted: Accepted) -> None:
                 return  # Closed while this task was about to run, or in the pause.
             if not isinstance(error, OSError) or error.errno not in _NO_ROOM:
                 raise
-            _logger.error("no room for another connection (%s): none is accepted for %g s", error.strerror, PAUSE)
+            _logger.error("no room for another connection (%s): none is accepted for %g s", error.strerror, PAUSE)  # noqa: TRY400 - its cause is in the text
             await trio.sleep(PAUSE)
 
 
@@ -99,3 +99,15 @@ def _accept_some(sock: socket.socket, accepted: Accepted, *, is_tcp: bool) -> No
             with suppress(OSError):  # Some systems refuse it for a client that has gone.
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         accepted(connection, address[0] if is_tcp else None)
+
+
+def client_of(stream: trio.abc.Stream) -> str | None:
+    """Return the address of a stream's peer, if it is one of TCP, or of TLS over that."""
+    while isinstance(stream, trio.SSLStream):
+        stream = stream.transport_stream
+    if not isinstance(stream, trio.SocketStream) or stream.socket.family not in {socket.AF_INET, socket.AF_INET6}:
+        return None
+    try:
+        return str(stream.socket.getpeername()[0])
+    except OSError:
+        return None  # It has gone already.

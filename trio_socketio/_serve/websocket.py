@@ -19,6 +19,7 @@ never cut by another one, and after a write that was given up nothing is written
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias, cast, final
 
 import trio
@@ -257,10 +258,8 @@ class NativeStream:
         await trio.lowlevel.checkpoint()
         parting, self.parting = self.parting, None
         if parting is not None:
-            try:
+            with suppress(trio.BrokenResourceError):  # Nobody may be there to read it.
                 await self.link.send_all(parting)
-            except trio.BrokenResourceError:
-                pass  # Nobody is there to read it.
 
 
 @final

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import final
 
 import trio
@@ -21,19 +20,19 @@ class EventQueue:
         max_bytes: how many bytes they may have had on the wire; one event is always accepted.
     """
 
-    __slots__ = ("_bytes", "_closed", "_getter", "_max_bytes", "_max_events", "_may_put", "_putting", "events")
+    __slots__ = ("_bytes", "_closed", "_getter", "_max_bytes", "_max_events", "_putting", "events")
 
     def __init__(self, max_events: int, max_bytes: int) -> None:
         self._max_events = max_events
         self._max_bytes = max_bytes
-        self.events: deque[tuple[Event, int]] = deque()
+        # A list: they are few, and an empty deque takes 760 bytes.
+        self.events: list[tuple[Event, int]] = []
         """What waits, with its bytes; for looking whether there is something."""
         self._bytes = 0
         self._closed = False
         self._getter: trio.lowlevel.Task | None = None
-        self._putting = trio.lowlevel.ParkingLot()
-        self._may_put = False
-        """Somebody may wait in ``_putting``."""
+        self._putting: trio.lowlevel.ParkingLot | None = None
+        """Where the reader may wait; made when it first has to."""
 
     def put_nowait(self, event: Event, size: int) -> bool:
         """Put an event; ``False`` if it is full. A closed queue swallows events: its socket is gone."""
@@ -51,7 +50,7 @@ class EventQueue:
     async def put(self, event: Event, size: int) -> None:
         """Put an event, waiting until there is room."""
         while not self.put_nowait(event, size):
-            self._may_put = True
+            self._putting = self._putting or trio.lowlevel.ParkingLot()
             await self._putting.park()
 
     async def wait(self) -> bool:
@@ -63,10 +62,9 @@ class EventQueue:
 
     def get_nowait(self) -> Event:
         """Take the oldest event."""
-        event, size = self.events.popleft()
+        event, size = self.events.pop(0)
         self._bytes -= size
-        if self._may_put:
-            self._may_put = False
+        if self._putting is not None:
             self._putting.unpark_all()
         return event
 
@@ -84,4 +82,5 @@ class EventQueue:
         self._closed = True
         self.events.clear()
         self._wake_getter()
-        self._putting.unpark_all()
+        if self._putting is not None:
+            self._putting.unpark_all()
