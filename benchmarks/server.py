@@ -2,6 +2,10 @@
 
 Event ``echo`` is acknowledged with its argument, ``shout`` sends ``news`` to every socket, and every socket is in the
 room ``all``. ``PING_INTERVAL`` (seconds, in the environment) sets the heartbeat.
+
+The same under stock hypercorn, from the top of the repository, with what a server of many clients should set::
+
+    hypercorn -k trio -c benchmarks/hypercorn.toml -b 127.0.0.1:PORT benchmarks.server:app
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import sys
 
 import trio
 
-from trio_socketio import Data, EngineConfig, Server, Socket, serve
+from trio_socketio import ASGIApp, Data, EngineConfig, Server, Socket, serve
 
 sio = Server(EngineConfig(ping_interval=float(os.environ.get("PING_INTERVAL", "25"))))
 
@@ -33,6 +37,8 @@ async def shout(socket: Socket, data: Data) -> None:
     """Send the argument to everybody."""
     await sio.to("all").emit("news", data)
 
+
+app = ASGIApp(sio)
 
 if __name__ == "__main__":
     trio.run(serve, sio, f"127.0.0.1:{int(sys.argv[1])}")
