@@ -33,7 +33,7 @@ LATE = 0.5
 class Heartbeat:
     """The heartbeat of one session, kept by the session's timers. Times are in seconds."""
 
-    __slots__ = ("_dead", "_due", "_extended", "_interval", "_paused", "_ping", "_put_off", "_timeout", "_timers")
+    __slots__ = ("_dead", "_due", "_interval", "_paused", "_ping", "_put_off", "_timeout", "_timers", "awaits_sign")
 
     def __init__(
         self,
@@ -51,17 +51,20 @@ class Heartbeat:
         self._dead = dead
         self._due = math.inf
         """When the next ping is, or the pong."""
-        self._extended = False
+        self.awaits_sign: bool = False
+        """A ping is out, and nothing has come since."""
         self._put_off = False
         self._paused = 0
 
     def start(self) -> None:
         """Begin with an interval."""
+        self.awaits_sign = False
         self._due = trio.current_time() + self._interval
         self._timers.set("ping", self._due, self._send)
 
     def stop(self) -> None:
         """Send and expect nothing any more."""
+        self.awaits_sign = False
         self._timers.clear("ping")
         self._timers.clear("pong")
 
@@ -72,9 +75,9 @@ class Heartbeat:
             self.start()
 
     def activity(self) -> None:
-        """Note any other packet."""
-        if not self._extended and self._timers.is_set("pong"):
-            self._extended = True
+        """Note any other packet; to be called while ``awaits_sign``, and of no use else."""
+        if self.awaits_sign:
+            self.awaits_sign = False
             self.renew()
 
     def renew(self) -> None:
@@ -96,7 +99,7 @@ class Heartbeat:
     def _send(self) -> None:
         now = trio.current_time()
         self._ping()
-        self._extended = self._put_off = False
+        self.awaits_sign, self._put_off = True, False
         # The deadline counts from when the ping was due - but a process that stood still must not take it out on clients.
         late = now - self._due > self._timeout / 2
         self._expect((now if late else self._due) + self._timeout)

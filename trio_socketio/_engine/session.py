@@ -263,7 +263,8 @@ class Session:
 
     def _deliver(self, message: str | bytes) -> Coroutine[Any, Any, None] | None:
         assert self._handler is not None  # noqa: S101 - no transport reads before the session has started
-        self._heartbeat.activity()
+        if self._heartbeat.awaits_sign:
+            self._heartbeat.activity()
         try:
             waiting = self._handler.receive(message)
         except RemoteProtocolError as error:

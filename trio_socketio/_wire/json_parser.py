@@ -74,10 +74,8 @@ class JSONParser:
     def encode(self, packet: SocketPacket) -> list[str | bytes]:
         """Encode a packet: one text message, then its attachments."""
         match packet:
-            case Event(namespace, args, ack_id):
-                return self._with_attachments("2", "5", namespace, args, ack_id)
-            case Ack(namespace, args, ack_id):
-                return self._with_attachments("3", "6", namespace, args, ack_id)
+            case Event() | Ack():
+                return self._with_attachments(packet)
             case Connect(namespace, data):
                 return [f"0{_namespace(namespace)}{_json(data) if data is not None else ''}"]
             case Disconnect(namespace):
@@ -85,11 +83,11 @@ class JSONParser:
             case ConnectError(namespace, data):
                 return [f"4{_namespace(namespace)}{_json(data)}"]
 
-    def _with_attachments(
-        self, plain: str, binary: str, namespace: str, args: Sequence[Any], ack_id: int | None
-    ) -> list[str | bytes]:
+    def _with_attachments(self, packet: Event | Ack) -> list[str | bytes]:
+        args, namespace, ack_id = packet.args, packet.namespace, packet.ack_id
         values, attachments = take_out(args if type(args) is list else list(args))
-        head = ("" if namespace == "/" else f"{namespace},") + ("" if ack_id is None else str(ack_id))
+        plain, binary = ("2", "5") if type(packet) is Event else ("3", "6")
+        head = f"{'' if namespace == '/' else f'{namespace},'}{'' if ack_id is None else ack_id}"
         if not attachments:
             return [f"{plain}{head}{_json(values)}"]
         if len(attachments) > self._max_attachments:
@@ -147,7 +145,13 @@ class JSONDecoder:
         number = message[1:start]
         if start < 0 or len(number) > 15 or not (number.isascii() and (number.isdigit() or not number)):
             return self._feed_text(message)
-        args = self._json(message, start)
+        text = message[start:]
+        try:
+            # Nested deeply only if there are many brackets: see ``_json``.
+            few = text.count("[") + text.count("{") <= self._limits.max_json_depth
+            args = _decode_json(text) if few else self._json(message, start)
+        except (msgspec.DecodeError, ValueError):
+            return self._feed_text(message)
         if type(args) is not list or not args:
             return self._feed_text(message)
         name = args[0]
