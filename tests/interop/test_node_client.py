@@ -9,7 +9,7 @@ import trio
 
 from tests.support.echo_server import PATIENCE, echoing, only_socket, until
 from tests.support.foreign_client import TRANSPORTS, ForeignClient, ForeignSocket, foreign_client, node_command
-from tests.support.served import WAYS, by_serve
+from tests.support.served import SOCKET_WAYS, by_serve
 from trio_socketio import Disconnected, EngineConfig, Limits, Request, Socket, serve
 
 pytestmark = pytest.mark.node
@@ -30,10 +30,10 @@ async def driver(node: ForeignClient, socket: ForeignSocket, do: str, *args: obj
     await node.command(do=do, id=socket._number, args=args)
 
 
-@pytest.mark.parametrize("way", sorted(WAYS))
+@pytest.mark.parametrize("way", sorted(SOCKET_WAYS))
 async def test_the_upgrade_in_every_way_of_being_served(node, way):
     server = echoing()
-    async with WAYS[way](server) as url:
+    async with SOCKET_WAYS[way](server) as url:
         socket = await node.connect(url)
         await socket.upgraded()
         assert await socket.call("echo", "text", b"\0\xff") == ["text", b"\0\xff"]

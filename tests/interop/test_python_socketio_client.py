@@ -7,7 +7,7 @@ import trio
 
 from tests.support.echo_server import PATIENCE, echoing, only_socket, until
 from tests.support.foreign_client import TRANSPORTS, ForeignSocket, foreign_client, python_command
-from tests.support.served import WAYS, by_serve
+from tests.support.served import SOCKET_WAYS, by_serve
 from trio_socketio import EngineConfig, Socket, serve
 
 
@@ -22,10 +22,10 @@ def transports(request):
     return TRANSPORTS[request.param]
 
 
-@pytest.mark.parametrize("way", sorted(WAYS))
+@pytest.mark.parametrize("way", sorted(SOCKET_WAYS))
 async def test_the_upgrade_in_every_way_of_being_served(python, way):
     server = echoing()
-    async with WAYS[way](server) as url:
+    async with SOCKET_WAYS[way](server) as url:
         socket = await python.connect(url)
         assert await socket.call("echo", "text", b"\0\xff") == ["text", b"\0\xff"]
         assert only_socket(server).transport == "websocket"

@@ -14,30 +14,13 @@ from trio.testing import memory_stream_pair
 from tests.support.client import settle
 from tests.support.engine import nothing_is_left, recorder, running_engine
 from tests.support.front import POLLING, FrontClient, http, socket_pair, upgrade
+from tests.support.memory import MemoryListener
 from trio_socketio import CloseReason
 from trio_socketio._serve.front import Front
 from trio_socketio._serve.listening import ListeningSockets
 from trio_socketio._serve.site import Site
 
 PATIENCE = 10
-
-
-class MemoryListener(trio.abc.Listener):
-    """Listens for connections in memory."""
-
-    def __init__(self) -> None:
-        self._connections, self._accepted = trio.open_memory_channel(100)
-
-    async def accept(self):
-        return await self._accepted.receive()
-
-    async def aclose(self):
-        await trio.lowlevel.checkpoint()
-
-    def connect(self) -> FrontClient:
-        ours, theirs = memory_stream_pair()
-        self._connections.send_nowait(theirs)
-        return FrontClient(ours)
 
 
 class Running:
@@ -61,7 +44,7 @@ class Running:
         self.passed_on.append(data)
 
     def connect(self) -> FrontClient:
-        return self.listener.connect()
+        return FrontClient(self.listener.connect())
 
     @property
     def session(self):
@@ -154,6 +137,13 @@ class TestAccepting:
             assert (await client.ask(http("GET", POLLING))).status == 200
         await clients[0].send(http("GET", "/other"))
         assert ours.passed_on == [http("GET", "/other")]
+
+    async def test_a_stream_that_is_passed_on_stays_open(self, ours, autojump_clock):
+        client = ours.connect()
+        await client.send(http("GET", "/other"))
+        (stream,) = ours.streams
+        await stream.send_all(b"another's answer")
+        assert await client.waiting() == b"another's answer"
 
     async def test_a_stream_from_elsewhere(self, ours, autojump_clock):
         client, theirs = memory_stream_pair()

@@ -8,10 +8,17 @@ import socket
 
 import pytest
 import trio
+import trio.testing
 from hypercorn.config import Config
 
 from tests.support.client import settle
-from trio_socketio._serve.listening import ACCEPTS_PER_CHECKPOINT, PAUSE, ListeningSockets, accept_from
+from trio_socketio._serve.listening import (
+    ACCEPTS_PER_CHECKPOINT,
+    PAUSE,
+    ListeningSockets,
+    accept_from,
+    accept_streams_from,
+)
 
 
 def config_of(*binds: str) -> Config:
@@ -218,3 +225,74 @@ class TestAccepting:
         assert not connection.getblocking()
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         connection.close()
+
+
+class StreamListener(trio.abc.Listener):
+    """Gives what it is told to: streams, and errors; then it is closed."""
+
+    def __init__(self, *results: object) -> None:
+        self.results = list(results)
+        self.is_closed = False
+
+    async def accept(self):
+        await trio.lowlevel.checkpoint()
+        if not self.results:
+            raise trio.ClosedResourceError
+        result = self.results.pop(0)
+        if isinstance(result, int):
+            raise OSError(result, os.strerror(result))
+        return result
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+    async def run(self) -> list[tuple[object, str | None]]:
+        accepted = []
+
+        async def take(stream, client) -> None:
+            accepted.append((stream, client))
+
+        await accept_streams_from(self, take)
+        return accepted
+
+
+class TestAcceptingStreams:
+    async def test_until_it_is_closed(self, autojump_clock):
+        ours, theirs = trio.testing.memory_stream_pair()
+        listener = StreamListener(ours, theirs)
+        assert await listener.run() == [(ours, None), (theirs, None)]
+        assert listener.is_closed
+
+    async def test_no_room(self, autojump_clock, caplog):
+        stream, _ = trio.testing.memory_stream_pair()
+        assert await StreamListener(errno.EMFILE, errno.ENFILE, stream).run() == [(stream, None)]
+        assert trio.current_time() == pytest.approx(2 * PAUSE)
+        assert caplog.text.count("no room for another connection") == 2
+
+    async def test_another_error_is_not_hidden(self, autojump_clock):
+        listener = StreamListener(errno.EBADF)
+        with pytest.raises(OSError, match="Bad file"):
+            await listener.run()
+        assert listener.is_closed
+
+    async def test_the_clients_address(self, tls):
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        async with listener:
+            async with await trio.testing.open_stream_to_socket_listener(listener):
+                plain = await listener.accept()
+            gone = await accepted_of_a_client_that_is_gone(listener)
+        secure = trio.SSLStream(plain, tls[0], server_side=True)
+        pair = [trio.SocketStream(trio.socket.from_stdlib_socket(sock)) for sock in socket.socketpair()]
+        clients = [client for _, client in await StreamListener(plain, secure, pair[0], gone).run()]
+        assert clients == ["127.0.0.1", "127.0.0.1", None, None]
+        for stream in (plain, gone, *pair):
+            await stream.aclose()
+
+
+async def accepted_of_a_client_that_is_gone(listener: trio.SocketListener) -> trio.SocketStream:
+    client = await trio.testing.open_stream_to_socket_listener(listener)
+    stream = await listener.accept()
+    await trio.aclose_forcefully(client)
+    stream.socket.shutdown(socket.SHUT_RDWR)
+    await trio.sleep(0.01)
+    return stream

@@ -16,6 +16,7 @@ import trio
 from hypercorn.config import Config
 
 from tests.support.echo_server import answers, echoing
+from tests.support.memory import MemoryListener, named
 from tests.support.raw_client import raw_client
 from trio_socketio import serve
 
@@ -83,6 +84,62 @@ async def test_tls(sio, nursery, certificate):
         with pytest.raises(httpx.ConnectError):
             await http.get(address)
     await serving.aclose()
+
+
+class TestListeners:
+    async def test_in_memory(self, sio, nursery):
+        listener = MemoryListener()
+        serving = await nursery.start(partial(serve, sio, listeners=[listener]))
+        assert serving.urls == ()
+        with pytest.raises(ValueError, match="listeners"):
+            serving.port  # noqa: B018 - reading it raises
+        async with named(listener) as url:
+            await answers(url)
+            await serving.aclose()
+            with pytest.raises(ConnectionRefusedError):
+                await answers(url)
+
+    async def test_of_tcp_and_tls(self, sio, nursery, tls):
+        plain = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        secure = await trio.open_ssl_over_tcp_listeners(0, tls[0], host="127.0.0.1")
+        ports = [listener.socket.getsockname()[1] for listener in (*plain, secure[0].transport_listener)]
+        serving = await nursery.start(partial(serve, sio, listeners=[*plain, *secure]))
+        await answers(f"http://127.0.0.1:{ports[0]}")
+        tls[1].check_hostname = False
+        async with httpx.AsyncClient(verify=tls[1], trust_env=False) as http:
+            for port, scheme in zip(ports, ("http", "https"), strict=True):
+                url = f"{scheme}://127.0.0.1:{port}"
+                response = await http.get(f"{url}/socket.io/?EIO=4&transport=polling", headers={"origin": url})
+                assert response.status_code == 200
+        assert [s.request.client for s in sio.engine.sessions.values()] == ["127.0.0.1"] * 2
+        assert [s.request.secure for s in sio.engine.sessions.values()] == [False, True]
+        await serving.aclose()
+        assert [listener.socket.fileno() for listener in plain] == [-1]
+
+    async def test_beside_another_application(self, sio, nursery):
+        async def app(scope, receive, send):
+            if scope["type"] == "http":
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                await send({"type": "http.response.body", "body": scope["path"].encode()})
+
+        listener = MemoryListener()
+        serving = await nursery.start(partial(serve, sio, listeners=[listener], app=app))
+        async with named(listener) as url, raw_client(url) as client:
+            assert (await client.http.get(f"{url}/other")).text == "/other"
+            await answers(url)
+        await serving.aclose()
+
+    async def test_or_addresses(self, sio):
+        with pytest.raises(ValueError, match="not both"):
+            await serve(sio, "127.0.0.1:0", listeners=[MemoryListener()])
+
+    async def test_are_closed_also_when_it_could_not_begin(self, sio):
+        listener = MemoryListener()
+        async with sio.running():
+            with pytest.raises(RuntimeError, match="running already"):
+                await serve(sio, listeners=[listener])
+        with pytest.raises(ConnectionRefusedError):
+            listener.connect()
 
 
 class TestOtherApplication:

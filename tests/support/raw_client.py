@@ -1,4 +1,4 @@
-"""Clients that speak the wire: requests and messages, nothing in between."""
+"""Clients that speak the wire: requests and messages, nothing in between; over sockets or in memory, as the URL says."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import httpx
 import trio
 import trio_websocket
 
+from tests.support.memory import connect, transport_for
 from trio_socketio._util import plain_exceptions
 
 PATIENCE = 10.0
@@ -41,11 +42,11 @@ class RawClient:
             return await self.http.request(method, f"{self.url}{self.path}/?{query}", **options)
 
     @asynccontextmanager
-    async def begun_post(self, query: str) -> AsyncIterator[trio.SocketStream]:
+    async def begun_post(self, query: str) -> AsyncIterator[trio.abc.HalfCloseableStream]:
         """Begin a POST whose body is still to come, in chunks."""
         where = urlsplit(self.url)
         with trio.fail_after(PATIENCE):
-            async with await trio.open_tcp_stream(where.hostname, where.port) as stream:
+            async with await connect(self.url) as stream:
                 head = (
                     f"POST {self.path}/?{query} HTTP/1.1\r\nhost: {where.netloc}\r\ntransfer-encoding: chunked\r\n\r\n"
                 )
@@ -64,7 +65,7 @@ class RawClient:
         resource = f"{self.path}/?{query}"
         with trio.fail_after(PATIENCE), plain_exceptions():
             # trio-websocket leaves its socket open when the server closes or refuses: so the stream is ours.
-            stream = await trio.open_tcp_stream(where.hostname, where.port)
+            stream = await connect(self.url)
             try:
                 async with trio.open_nursery() as nursery:
                     connection = await trio_websocket.wrap_client_stream(
@@ -124,5 +125,5 @@ class RawWebSocket:
 
 @asynccontextmanager
 async def raw_client(url: str, path: str = "/socket.io") -> AsyncIterator[RawClient]:
-    async with httpx.AsyncClient(timeout=None, trust_env=False) as http:
+    async with httpx.AsyncClient(timeout=None, trust_env=False, transport=transport_for(url)) as http:
         yield RawClient(url, path, http)

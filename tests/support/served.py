@@ -1,9 +1,10 @@
-"""Every way in which a server is served, over real loopback sockets on a free port."""
+"""Every way in which a server is served: over real loopback sockets on a free port, and in memory."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
 import hypercorn.trio
 import trio
@@ -12,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
+from tests.support.memory import MemoryListener, named
 from trio_socketio import ASGIApp, Server, serve
 
 Way = Callable[[Server], AbstractAsyncContextManager[str]]
@@ -23,6 +25,16 @@ async def by_serve(server: Server) -> AsyncIterator[str]:
     async with trio.open_nursery() as nursery:
         serving = await nursery.start(serve, server, "127.0.0.1:0")
         yield serving.urls[0]
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def in_memory(server: Server) -> AsyncIterator[str]:
+    """The very same front, over streams of memory: only our clients find the URL; see ``tests.support.memory``."""
+    listener = MemoryListener()
+    async with trio.open_nursery() as nursery, named(listener) as url:
+        await nursery.start(partial(serve, server, listeners=[listener]))
+        yield url
         nursery.cancel_scope.cancel()
 
 
@@ -66,4 +78,7 @@ async def mounted(server: Server) -> AsyncIterator[str]:
         yield url
 
 
-WAYS: dict[str, Way] = {"serve": by_serve, "hypercorn": by_hypercorn, "mounted": mounted}
+SOCKET_WAYS: dict[str, Way] = {"serve": by_serve, "hypercorn": by_hypercorn, "mounted": mounted}
+"""Those that clients of other processes can reach."""
+
+WAYS: dict[str, Way] = SOCKET_WAYS | {"memory": in_memory}

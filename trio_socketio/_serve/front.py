@@ -21,7 +21,7 @@ import trio
 
 from trio_socketio._serve.connection import FrontConnection
 from trio_socketio._serve.link import Link, SocketLink, StreamLink
-from trio_socketio._serve.listening import ListeningSockets, accept_from
+from trio_socketio._serve.listening import ListeningSockets, accept_from, accept_streams_from
 from trio_socketio._serve.poller import Poller
 from trio_socketio._serve.site import Site
 
@@ -79,11 +79,14 @@ class Front:
                         nursery.start_soon(accept_from, sock, self._take)
                     for sock in self._sockets.secure:
                         nursery.start_soon(accept_from, sock, self._take_secure)
-                if self._listeners:
-                    nursery.start_soon(self._accept_streams)
+                for listener in self._listeners:
+                    nursery.start_soon(accept_streams_from, listener, self._take_stream)
 
-    async def _accept_streams(self) -> None:
-        await trio.serve_listeners(self.serve_stream, list(self._listeners), handler_nursery=self._connections)
+    async def _take_stream(self, stream: trio.abc.Stream, client: str | None) -> None:
+        if self._connections is None or self._closing.is_set():
+            await trio.aclose_forcefully(stream)  # The nursery may have ended already.
+        else:
+            self._connections.start_soon(self.serve_stream, stream, client)
 
     def _take(self, sock: socket.socket, client: str | None) -> None:
         self._start(sock, self._serve, SocketLink(sock, client, self._poller))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TypeAlias, final
 
@@ -101,7 +101,33 @@ def _accept_some(sock: socket.socket, accepted: Accepted, *, is_tcp: bool) -> No
         accepted(connection, address[0] if is_tcp else None)
 
 
-def client_of(stream: trio.abc.Stream) -> str | None:
+async def accept_streams_from(
+    listener: trio.abc.Listener[trio.abc.Stream], accepted: Callable[[trio.abc.Stream, str | None], Awaitable[None]]
+) -> None:
+    """Accept connections until the listener is closed; it is, in the end.
+
+    ``trio.serve_listeners`` would close a stream when its handler returns; ours may pass it on.
+    """
+    async with listener:
+        while True:
+            try:
+                stream = await listener.accept()
+            except trio.ClosedResourceError:
+                return
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    raise
+                await _pause(error)
+            else:
+                await accepted(stream, _client_of(stream))
+
+
+async def _pause(error: OSError) -> None:
+    _logger.error("no room for another connection (%s): none is accepted for %g s", error.strerror, PAUSE)
+    await trio.sleep(PAUSE)
+
+
+def _client_of(stream: trio.abc.Stream) -> str | None:
     """Return the address of a stream's peer, if it is one of TCP, or of TLS over that."""
     while isinstance(stream, trio.SSLStream):
         stream = stream.transport_stream

@@ -37,6 +37,7 @@ async def serve(
     *,
     app: ASGIApplication | None = None,
     config: Config | None = None,
+    listeners: Sequence[trio.abc.Listener[trio.abc.Stream]] | None = None,
     drain_timeout: float = 10.0,
     signals: bool | None = None,
     task_status: trio.TaskStatus[Serving] = trio.TASK_STATUS_IGNORED,
@@ -51,6 +52,8 @@ async def serve(
         bind: ``"host:port"``, ``"unix:path"`` or ``"fd://3"``, or several; ``config.bind`` if it is left out.
         app: an ASGI application for all other paths; its lifespan runs inside.
         config: hypercorn's settings, for TLS and the like.
+        listeners: Trio listeners to accept from, such as in-memory ones, instead of any address; they are closed in the
+            end. What they give is taken as it is: TLS must be theirs. It is served as by sockets of its own, only slower.
         drain_timeout: seconds in which clients are still sent what waits for them, and ``app`` answers what it has begun.
         signals: whether SIGTERM and SIGINT begin the drain (a second one ends everything at once). Left out: only if
             this is the whole program, that is, in the main thread and not started with ``nursery.start``.
@@ -59,16 +62,20 @@ async def serve(
     Raises:
         OSError: an address can't be bound.
         RuntimeError: the server is being run already.
+        ValueError: both ``bind`` and ``listeners``.
     """
+    if bind is not None and listeners is not None:
+        msg = "serve takes bind or listeners, not both: trio.open_tcp_listeners makes listeners of addresses"
+        raise ValueError(msg)
     if signals is None:
         alone = task_status is trio.TASK_STATUS_IGNORED
         signals = alone and threading.current_thread() is threading.main_thread()
     config = _settings(server, bind, config)
-    sockets = ListeningSockets(config)
+    sockets = None if listeners is not None else ListeningSockets(config)
     hypercorn = Hypercorn(ASGIApp(server, app), config, server.limits.write_deadline)
-    front = Front(_site(server, hypercorn, config, has_app=app is not None), sockets)
+    front = Front(_site(server, hypercorn, config, has_app=app is not None), sockets, listeners or ())
     stop, stopped = trio.Event(), trio.Event()
-    serving = Serving._create(sockets.urls, stop, stopped)
+    serving = Serving._create(() if sockets is None else sockets.urls, stop, stopped)
     try:
         with plain_exceptions():
             async with server.running(), trio.open_nursery() as nursery:
@@ -76,13 +83,15 @@ async def serve(
                 await nursery.start(front.run)
                 if signals:
                     await nursery.start(_stop_on_signals, stop, nursery.cancel_scope)
-                _logger.info("serving on %s", ", ".join(serving.urls))
+                _logger.info("serving on %s", ", ".join(serving.urls) or "listeners of the caller's")
                 task_status.started(serving)
                 await stop.wait()
                 # While it drains it still accepts: long-polling clients may need a connection to be told. New ones get 503.
                 with trio.move_on_after(drain_timeout) as draining:
                     await server.drain()
-                sockets.close()
+                front.stop_accepting()
+                if sockets is not None:
+                    sockets.close()
                 end_by = max(draining.deadline, trio.current_time() + LAST_ANSWERS)
                 front.close(end_by)
                 hypercorn.close(end_by)
@@ -92,8 +101,16 @@ async def serve(
                 await hypercorn.ended.wait()
                 nursery.cancel_scope.cancel()
     finally:
-        sockets.close()
+        if sockets is not None:
+            sockets.close()
+        await _close(listeners or ())
         stopped.set()
+
+
+async def _close(listeners: Sequence[trio.abc.Listener[trio.abc.Stream]]) -> None:
+    with trio.CancelScope(shield=True):
+        for listener in listeners:
+            await trio.aclose_forcefully(listener)
 
 
 def _site(server: Server, hypercorn: Hypercorn, config: Config, *, has_app: bool) -> Site:

@@ -17,7 +17,7 @@ class Serving(metaclass=NoPublicConstructor):
 
     def __init__(self, urls: Sequence[str], stop: trio.Event, stopped: trio.Event) -> None:
         self.urls: tuple[str, ...] = tuple(urls)
-        """Where it listens, such as ``http://127.0.0.1:8000``."""
+        """Where it listens, such as ``http://127.0.0.1:8000``; nothing if it was given listeners."""
         self._stop = stop
         self._stopped = stopped
 
@@ -26,8 +26,11 @@ class Serving(metaclass=NoPublicConstructor):
         """The port of the first address.
 
         Raises:
-            ValueError: it is a unix socket.
+            ValueError: it is a unix socket, or there is none.
         """
+        if not self.urls:
+            msg = "served from listeners of the caller's: their ports are theirs to tell"
+            raise ValueError(msg)
         port = urlsplit(self.urls[0]).port
         if port is None:
             msg = f"{self.urls[0]} has no port"
