@@ -7,6 +7,8 @@ host's 101). So ``open`` looks again, and it is the only one whose word counts.
 from __future__ import annotations
 
 import contextvars
+import math
+import random
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -30,6 +32,12 @@ _logger = scope_logger("engine")
 SID_BYTES = 15
 """Random bytes of a session id: 120 bits, 20 URL-safe characters."""
 
+DRAIN_BATCH = 500
+"""So many clients are told at once that the server drains: they come back in about one second, as their back-off says."""
+
+DRAIN_PAUSE = 0.25
+"""Seconds between two such batches in the mean."""
+
 
 @final
 class SessionRegistry:
@@ -51,6 +59,8 @@ class SessionRegistry:
         self._clock = Clock()
         self._context = contextvars.Context()
         self._draining = False
+        self.random: random.Random = random.Random()  # noqa: S311 - no secret is made of it
+        """Orders and spaces the batches of a drain."""
 
     @property
     def sessions(self) -> MappingProxyType[str, Session]:
@@ -109,27 +119,42 @@ class SessionRegistry:
                 background.cancel_scope.cancel()
 
     def _end_sessions(self, nursery: trio.Nursery) -> None:
+        self.end_sessions()
+        nursery.cancel_scope.deadline = trio.current_time() + self._limits.disconnect_timeout + FAREWELL
+
+    def end_sessions(self) -> None:
+        """Refuse new sessions, and close those that are there at once: what waits for their clients is dropped."""
         self._draining = True
         for session in list(self._sessions.values()):
             session.close(CloseReason.SERVER_SHUTTING_DOWN)
-        nursery.cancel_scope.deadline = trio.current_time() + self._limits.disconnect_timeout + FAREWELL
 
-    async def drain(self) -> None:
+    async def drain(self, spread: float) -> None:
         """Refuse new sessions, deliver to each client what waits for it, and close it so that it comes back later.
 
+        The clients are told in batches of random order, with random pauses, so that they don't come back in one moment.
         Cancelling this stops the waiting; sessions that are still there then end with ``running``.
+
+        Args:
+            spread: seconds between the first batch and the last at the most; as few as it takes, none for one batch.
+
+        Raises:
+            ValueError: a spread below 0.
         """
+        if not spread >= 0:
+            msg = f"drain(spread={spread!r}): give the seconds over which clients are told to go, 0 for all at once"
+            raise ValueError(msg)
         await trio.lowlevel.checkpoint()
         self._draining = True
         sessions = list(self._sessions.values())
-        for session in sessions:
-            transport = session.transport
-            # Between two polls, and with nothing to be told: the next one gets 400, and the client comes back.
-            absent = transport is None or (transport.name == "polling" and not transport.writable)
-            if absent and not session.outbox:
-                session.close(CloseReason.SERVER_SHUTTING_DOWN)
-            else:
-                session.close_gracefully(CloseReason.SERVER_SHUTTING_DOWN)
+        self.random.shuffle(sessions)
+        began, last = trio.current_time(), math.ceil(len(sessions) / DRAIN_BATCH) - 1
+        pause = min(DRAIN_PAUSE, spread / max(last, 1))
+        for number in range(last + 1):
+            if number and pause:
+                # Somewhere in a slice of time of its own: so the last one is never later than ``spread``.
+                await trio.sleep_until(began + (number - self.random.random()) * pause)
+            for session in sessions[number * DRAIN_BATCH : (number + 1) * DRAIN_BATCH]:
+                _let_go(session)
         for session in sessions:
             await session.closed.wait()
 
@@ -192,3 +217,14 @@ class SessionRegistry:
 
     def _forget(self, session: Session) -> None:
         self._sessions.pop(session.sid, None)
+
+
+def _let_go(session: Session) -> None:
+    """Close a session as its client can be told: one that has ended by itself meanwhile stays as it is."""
+    transport = session.transport
+    # Between two polls, and with nothing to be told: the next one gets 400, and the client comes back.
+    absent = transport is None or (transport.name == "polling" and not transport.writable)
+    if absent and not session.outbox:
+        session.close(CloseReason.SERVER_SHUTTING_DOWN)
+    else:
+        session.close_gracefully(CloseReason.SERVER_SHUTTING_DOWN)

@@ -88,9 +88,13 @@ class EngineServer:
         """Own all sessions while the block runs; see ``SessionRegistry.running``."""
         return self._registry.running()
 
-    async def drain(self) -> None:
+    async def drain(self, spread: float = 0.0) -> None:
         """Let all clients go in peace; see ``SessionRegistry.drain``."""
-        await self._registry.drain()
+        await self._registry.drain(spread)
+
+    def end_sessions(self) -> None:
+        """Let nobody stay; see ``SessionRegistry.end_sessions``."""
+        self._registry.end_sessions()
 
     def start_soon(self, function: Callable[[], Awaitable[None]]) -> bool:
         """Run what a connection leaves behind; see ``SessionRegistry.start_soon``."""

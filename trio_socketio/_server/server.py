@@ -119,12 +119,20 @@ class Server:
         async with self._engine.running():
             yield self
 
-    async def drain(self) -> None:
+    async def drain(self, *, spread: float = 5.0) -> None:
         """Refuse new clients, deliver what waits for those that are here, and close them so that they come back later.
 
-        Returns when all are gone; how long that may take is the caller's to say, with a cancel scope.
+        Returns when all are gone; how long that may take is the caller's to say, with a cancel scope. Cancelled, it has
+        told those whom it has told; the others stay until ``running`` is left.
+
+        Args:
+            spread: seconds over which many clients are told to go, in batches of random order, lest they come back in one
+                moment. It is a bound: the first 500 are told at once, and each further batch takes about 0.25 seconds.
+
+        Raises:
+            ValueError: it is below 0.
         """
-        await self._engine.drain()
+        await self._engine.drain(spread)
 
     def _accept(self, session: Session) -> Connection:
         return Connection(session, self._members.get, self._parser, self._limits)
