@@ -22,6 +22,7 @@ from trio_socketio._serve.hypercorn import (
     GuardedTCPServer,
     Hypercorn,
     PrefixedStream,
+    WriteDeadlines,
     _is_refusal_of_message,
 )
 
@@ -254,6 +255,47 @@ class TestClosing:
             assert trio.current_time() == 0
             assert await client.rest() == b""
 
+    async def test_a_write_goes_on_no_longer_either(self, autojump_clock):
+        async with running(write_deadline=100) as hypercorn:
+            adopted(hypercorn, http("GET", "/a"), lockstep_stream_pair)
+            await trio.sleep(1)
+            hypercorn.close(trio.current_time() + 2)
+            adopted(hypercorn, http("GET", "/b"), lockstep_stream_pair)
+            await hypercorn.ended.wait()
+            assert trio.current_time() == 3
+
+    async def test_cancelled_in_a_write(self, autojump_clock):
+        with trio.move_on_after(1):
+            async with running(write_deadline=100) as hypercorn:
+                adopted(hypercorn, http("GET", "/a"), lockstep_stream_pair)
+                await trio.sleep_forever()
+        assert trio.current_time() == 1
+        assert hypercorn.ended.is_set()
+
+    async def test_an_idle_connection_whose_goodbye_is_not_taken(self, autojump_clock):
+        class Deaf:
+            """Says goodbye to nobody who would hear it."""
+
+            def __init__(self, stream):
+                self._stream = stream
+
+            def __getattr__(self, name):
+                return getattr(self._stream, name)
+
+            async def aclose(self):
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    await trio.aclose_forcefully(self._stream)
+
+        ours, theirs = memory_stream_pair()
+        async with running(write_deadline=3) as hypercorn:
+            hypercorn.adopt(Deaf(theirs), http("GET", "/a"))
+            await FrontClient(ours).answer()
+            hypercorn.close(trio.current_time() + 10)
+            await hypercorn.ended.wait()
+            assert trio.current_time() <= 10
+
     async def test_the_lifespan_ends_behind_the_last_request(self, autojump_clock):
         happened = []
 
@@ -339,7 +381,7 @@ class TestHypercornsInside:
     def test_names(self):
         assert {"run", "protocol_send", "_read_data"} <= set(vars(hypercorn_module.TCPServer))
         assert {"handle_lifespan", "wait_for_startup", "wait_for_shutdown"} <= set(vars(hypercorn_module.Lifespan))
-        server = GuardedTCPServer(None, Config(), None, None, None, write_deadline=1, log_failure=print)
+        server = GuardedTCPServer(None, Config(), None, None, None, deadlines=WriteDeadlines(1), log_failure=print)
         assert {"send_lock", "stream", "app", "config", "context", "state", "idle_task"} <= set(vars(server))
         assert {"terminated"} <= set(vars(hypercorn_module.WorkerContext(None)))
         assert {"access_logger", "access_log_format"} <= set(vars(Config().log))

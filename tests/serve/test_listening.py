@@ -83,6 +83,35 @@ class TestSockets:
         sockets.close()
         assert sockets.insecure[0].fileno() == -1
 
+    @pytest.mark.parametrize("fails", [False, True])
+    def test_no_other_socket_stays_open(self, certificate, caplog, fails):
+        made = []
+
+        class Recording(Config):
+            def create_sockets(self):
+                sockets = super().create_sockets()
+                if fails:
+                    # It can't be listened on, and those before and behind it could.
+                    sockets.insecure_sockets.insert(1, socket.socket(type=socket.SOCK_DGRAM))
+                made.extend((*sockets.secure_sockets, *sockets.insecure_sockets, *sockets.quic_sockets))
+                return sockets
+
+        config = Recording()
+        config.bind = config.quic_bind = ["127.0.0.1:0"]
+        config.insecure_bind = ["127.0.0.1:0", "127.0.0.1:0"]
+        config.certfile, config.keyfile = map(str, certificate)
+        if fails:
+            with pytest.raises(OSError, match="not supported"):
+                ListeningSockets(config)
+        else:
+            sockets = ListeningSockets(config)
+            assert made.pop().fileno() == -1, "QUIC's"
+            assert all(sock.fileno() != -1 for sock in made)
+            for sock in (*sockets.secure, *sockets.insecure):
+                sock.close()
+        assert all(sock.fileno() == -1 for sock in made)
+        assert "quic_bind is left out" in caplog.text
+
 
 class Accepting:
     """A socket whose ``accept`` says what the test wants; it is always readable."""

@@ -272,6 +272,7 @@ class EngineServer:
             await transport.read()
         finally:
             session.close(CloseReason.TRANSPORT_CLOSE)
+            writer.flush()  # Who would do it a moment later may end with this task.
             with trio.move_on_after(FAREWELL, shield=True):
                 await writer.finished.wait()
 

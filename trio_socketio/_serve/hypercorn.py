@@ -5,7 +5,7 @@ these names moves). Nothing of hypercorn is patched. Two things are made right b
 the whole of a stock process down, and one client that doesn't read can hold up its shutdown for ever:
 
 * whatever a connection raises ends that connection, and is logged;
-* a write has a deadline, after which the connection is dropped;
+* a write has a deadline, after which the connection is dropped; so has the end of an idle connection;
 * after it has refused a WebSocket message as too big, hypercorn would read and keep all that follows: it is dropped too.
 """
 
@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, final
 
 import trio
@@ -33,12 +34,45 @@ _logger = scope_logger("serve")
 
 
 @final
+class WriteDeadlines:
+    """What bounds the writes of all connections: each has so many seconds, and none goes on when the server has ended.
+
+    Args:
+        seconds: for one write.
+    """
+
+    __slots__ = ("_end_by", "_scopes", "_seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end_by = math.inf
+        self._scopes: set[trio.CancelScope] = set()
+
+    @contextmanager
+    def bound(self) -> Iterator[trio.CancelScope]:
+        """Shield what is done in the block, which nothing but its deadline ends."""
+        deadline = min(trio.current_time() + self._seconds, self._end_by)
+        with trio.CancelScope(shield=True, deadline=deadline) as scope:
+            self._scopes.add(scope)
+            try:
+                yield scope
+            finally:
+                self._scopes.remove(scope)
+
+    def end(self, by: float) -> None:
+        """Let nothing go on beyond the time ``by``."""
+        self._end_by = min(self._end_by, by)
+        for scope in self._scopes:
+            scope.deadline = min(scope.deadline, by)
+
+
+@final
 class GuardedTCPServer(TCPServer):
     """One connection: an error in it stays in it."""
 
-    def __init__(self, *args: Any, write_deadline: float, log_failure: Callable[[Exception], None]) -> None:
+    def __init__(self, *args: Any, deadlines: WriteDeadlines, log_failure: Callable[[Exception], None]) -> None:
         super().__init__(*args)
-        self._write_deadline = write_deadline
+        self._deadlines = deadlines
         self._log_failure = log_failure
         self._at_end = False
 
@@ -63,7 +97,7 @@ class GuardedTCPServer(TCPServer):
             return
         async with self.send_lock:
             broken = False
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + self._write_deadline) as writing:
+            with self._deadlines.bound() as writing:
                 try:
                     await self.stream.send_all(event.data)
                 except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -73,6 +107,11 @@ class GuardedTCPServer(TCPServer):
                 broken = True
             if broken:
                 await self.protocol.handle(Closed())
+
+    async def _initiate_server_close(self) -> None:
+        """Close an idle connection; hypercorn's own is shielded without a deadline, and TLS says goodbye with a write."""
+        with self._deadlines.bound():
+            await super()._initiate_server_close()
 
 
 def _is_refusal_of_message(data: bytes) -> bool:
@@ -130,7 +169,7 @@ class Hypercorn:
     def __init__(self, app: ASGIApplication, config: Config, write_deadline: float) -> None:
         self._app: AppWrapper = ASGIWrapper(app)
         self._config = config
-        self._write_deadline = write_deadline
+        self._deadlines = WriteDeadlines(write_deadline)
         self._context = WorkerContext(None)
         self._state: LifespanState = {}
         self._closing = trio.Event()
@@ -153,8 +192,12 @@ class Hypercorn:
             await lifespan_nursery.start(lifespan.handle_lifespan)
             await lifespan.wait_for_startup()
             async with trio.open_nursery() as self._connections:
-                task_status.started()
-                await self._closing.wait()
+                try:
+                    task_status.started()
+                    await self._closing.wait()
+                finally:
+                    # Cancelled: at once.
+                    self._deadlines.end(self._end_by if self._closing.is_set() else trio.current_time())
                 await self._context.terminated.set()
                 self._connections.cancel_scope.deadline = self._end_by
             await lifespan.wait_for_shutdown()
@@ -175,7 +218,7 @@ class Hypercorn:
             self._context,
             ConnectionState(self._state.copy()),
             stream,
-            write_deadline=self._write_deadline,
+            deadlines=self._deadlines,
             log_failure=self._log_failure,
         ).run()
 

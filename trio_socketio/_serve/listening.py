@@ -32,11 +32,13 @@ _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 class ListeningSockets:
     """The sockets of a hypercorn configuration: TCP, unix, or such that are open already.
 
+    QUIC is not spoken here: the sockets of ``quic_bind`` are closed.
+
     Args:
         config: its binds, backlog and certificate.
 
     Raises:
-        OSError: an address can't be bound.
+        OSError: an address can't be bound, or listened on; then none of them stays open.
     """
 
     def __init__(self, config: Config) -> None:
@@ -44,9 +46,18 @@ class ListeningSockets:
         sockets = config.create_sockets()
         self.secure: Sequence[socket.socket] = sockets.secure_sockets
         self.insecure: Sequence[socket.socket] = sockets.insecure_sockets
-        for sock in (*self.secure, *self.insecure):
-            sock.setblocking(False)
-            sock.listen(config.backlog)
+        if sockets.quic_sockets:
+            _logger.warning("quic_bind is left out: serve speaks HTTP/1.1, HTTP/2 and WebSocket")
+        for sock in sockets.quic_sockets:
+            sock.close()
+        try:
+            for sock in (*self.secure, *self.insecure):
+                sock.setblocking(False)
+                sock.listen(config.backlog)
+        except OSError:
+            for sock in (*self.secure, *self.insecure):
+                sock.close()
+            raise
 
     @property
     def urls(self) -> list[str]:

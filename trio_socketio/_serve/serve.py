@@ -88,7 +88,8 @@ async def serve(
                 await stop.wait()
                 # While it drains it still accepts: long-polling clients may need a connection to be told. New ones get 503.
                 with trio.move_on_after(drain_timeout) as draining:
-                    await server.drain()
+                    await server.drain(spread=max(drain_timeout, 0) / 2)
+                server.engine.end_sessions()  # Who did not take in time what waited. Writers have one second more.
                 front.stop_accepting()
                 if sockets is not None:
                     sockets.close()
@@ -97,9 +98,7 @@ async def serve(
                 hypercorn.close(end_by)
                 await front.ended.wait()
                 await hypercorn.ended.wait()
-                # What is left is the signals' task.
-                await hypercorn.ended.wait()
-                nursery.cancel_scope.cancel()
+                nursery.cancel_scope.cancel()  # What is left is the signals' task.
     finally:
         if sockets is not None:
             sockets.close()
