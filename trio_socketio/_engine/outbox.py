@@ -57,7 +57,7 @@ class Outbox:
     def put(self, batch: Sequence[EnginePacket]) -> None:
         """Append a batch, without asking for room."""
         self.packets += batch
-        self._bytes += _size(batch)
+        self._bytes += batch[0].size if len(batch) == 1 else _size(batch)
 
     def take(self, max_bytes: float = math.inf) -> list[EnginePacket]:
         """Take what waits, and wake those who wait for room.

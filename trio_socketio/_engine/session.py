@@ -38,7 +38,7 @@ from trio_socketio._engine.transport import Transport
 from trio_socketio._exceptions import RemoteProtocolError
 from trio_socketio._limits import Limits
 from trio_socketio._logging import masked, scope_logger, shortened, tracing
-from trio_socketio._wire.engine_packet import MESSAGE, PING, EnginePacket, PacketType, decode_packet
+from trio_socketio._wire.engine_packet import MESSAGE, PING, PONG, EnginePacket, PacketType, decode_packet
 
 _logger = scope_logger("engine")
 
@@ -254,7 +254,7 @@ class Session:
         elif encoded[:1] == MESSAGE:
             message = encoded[1:]
         else:
-            return self.take(decode_packet(encoded))
+            return self.take(PONG if encoded == "3" else decode_packet(encoded))
         if self.state is not SessionState.OPEN:
             return None
         if self._trace:

@@ -109,6 +109,7 @@ class EnginePacket:
 
 
 PING = EnginePacket(PacketType.PING)
+PONG = EnginePacket(PacketType.PONG)
 PONG_PROBE = EnginePacket(PacketType.PONG, "probe")
 CLOSE = EnginePacket(PacketType.CLOSE)
 NOOP = EnginePacket(PacketType.NOOP)
