@@ -171,6 +171,22 @@ class TestAccepting:
                 await settle()
                 assert not ours.site.connections
 
+    async def test_more_than_the_process_has_descriptors_for(self):
+        async with listening("127.0.0.1:0") as (ours, sockets):
+            ours.front._most = 2
+            there = []
+            for _ in range(2):
+                there.append(await trio.open_tcp_stream(*sockets.insecure[0].getsockname()))
+                while len(ours.site.connections) < len(there):
+                    await trio.lowlevel.checkpoint()
+            async with await trio.open_tcp_stream(*sockets.insecure[0].getsockname()) as stream:
+                answer = b"".join([data async for data in stream])
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert b"retry-after: 1" in answer
+            assert len(ours.site.connections) == 2
+            for stream in there:
+                await stream.aclose()
+
 
 def unnamed(context: ssl.SSLContext) -> ssl.SSLContext:
     """Don't ask for the name: the certificate is for localhost, which may be ::1."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import socket
 
@@ -12,12 +13,14 @@ import trio.testing
 from hypercorn.config import Config
 
 from tests.support.client import settle
+from trio_socketio._serve import listening as listening_module
 from trio_socketio._serve.listening import (
     ACCEPTS_PER_CHECKPOINT,
     PAUSE,
     ListeningSockets,
     accept_from,
     accept_streams_from,
+    most_connections,
 )
 
 
@@ -325,3 +328,12 @@ async def accepted_of_a_client_that_is_gone(listener: trio.SocketListener) -> tr
     stream.socket.shutdown(socket.SHUT_RDWR)
     await trio.sleep(0.01)
     return stream
+
+
+def test_a_part_of_the_descriptors_is_left_to_others(monkeypatch):
+    monkeypatch.setattr(listening_module.resource, "getrlimit", lambda _: (1000, 4000))
+    assert most_connections() == 900
+    monkeypatch.setattr(listening_module.resource, "getrlimit", lambda _: (listening_module.resource.RLIM_INFINITY, 0))
+    assert most_connections() == math.inf
+    monkeypatch.setattr(listening_module, "resource", None)
+    assert most_connections() == math.inf

@@ -32,8 +32,9 @@ class Peers:
         sock = self.pairs[number][0]
         self.poller.add(sock.fileno(), lambda: self.on_read(number, sock.recv(10)))
 
-    def on_read(self, number: int, data: bytes) -> None:
+    def on_read(self, number: int, data: bytes) -> int:
         self.read.append((number, data))
+        return len(data)
 
     def remove(self, number: int) -> None:
         self.poller.remove(self.pairs[number][0].fileno())
@@ -74,7 +75,13 @@ async def test_again_until_all_is_read(peers, autojump_clock):
 
 async def test_an_end_is_read(peers, autojump_clock):
     peers.add()
-    peers.on_read = lambda number, data: (peers.read.append((number, data)), peers.remove(number))
+
+    def on_read(number, data):
+        peers.read.append((number, data))
+        peers.remove(number)
+        return len(data)
+
+    peers.on_read = on_read
     peers.pairs[0][1].close()
     await settle()
     assert peers.read == [(0, b"")]
@@ -98,6 +105,7 @@ async def test_a_reader_takes_out_all_others(peers, autojump_clock):
         peers.read.append((number, data))
         for other in range(5):
             peers.remove(other)
+        return len(data)
 
     peers.add(5)
     peers.on_read = on_read
@@ -128,6 +136,20 @@ async def test_others_have_their_turn(peers, autojump_clock, monkeypatch):
         await trio.lowlevel.checkpoint()
     assert seen <= set(range(0, 50, 5))
     assert len(seen) > 3
+
+
+async def test_others_have_their_turn_in_a_flood_of_bytes(peers, autojump_clock, monkeypatch):
+    monkeypatch.setattr(poller_module, "BYTES_PER_CHECKPOINT", 25)
+    peers.add(50)
+    for number in range(50):
+        peers.say(number, b"x" * 10)
+    seen = set()
+    while len(peers.read) < 50:
+        seen.add(len(peers.read))
+        await trio.lowlevel.checkpoint()
+    assert seen <= set(range(0, 50, 3))
+    assert len(seen) > 10
+    assert sorted(number for number, _ in peers.read) == list(range(50)), "each once, before any has a second turn"
 
 
 async def test_cancelled(autojump_clock):

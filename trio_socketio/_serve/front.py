@@ -15,13 +15,16 @@ from __future__ import annotations
 import math
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from http import HTTPStatus
 from typing import final
 
 import trio
 
 from trio_socketio._serve.connection import FrontConnection
+from trio_socketio._serve.http1 import encode_refusal
 from trio_socketio._serve.link import Link, SocketLink, StreamLink
-from trio_socketio._serve.listening import ListeningSockets, accept_from, accept_streams_from
+from trio_socketio._serve.listening import ListeningSockets, accept_from, accept_streams_from, most_connections
 from trio_socketio._serve.poller import Poller
 from trio_socketio._serve.site import Site
 
@@ -48,6 +51,7 @@ class Front:
         self._accepting = trio.CancelScope()
         self._connections: trio.Nursery | None = None
         self._poller: Poller | None = None
+        self._most = most_connections()
         self._closing = trio.Event()
         self._end_by = math.inf
         self.ended: trio.Event = trio.Event()
@@ -98,6 +102,11 @@ class Front:
         assert self._connections is not None  # noqa: S101 - accepted only while it runs
         if self._closing.is_set():
             sock.close()  # The nursery may have ended already.
+        elif len(self._connections.child_tasks) >= self._most:
+            # Descriptors are left for what the application opens, and for whoever ends this.
+            with suppress(OSError):
+                sock.send(encode_refusal(HTTPStatus.SERVICE_UNAVAILABLE, [("retry-after", "1")]))
+            sock.close()
         else:
             self._connections.start_soon(serve, *args)
 

@@ -221,16 +221,16 @@ class SocketLink(Link):
             self._is_polled = False
             self._poller.remove(self._socket.fileno())
 
-    def _read(self) -> None:
+    def _read(self) -> int:
         try:
             data = self._socket.recv(CHUNK)
         except (BlockingIOError, InterruptedError):
-            return
+            return 0
         except OSError:
             data = b""
         if self._sink is not None:
             self._sink(data)
-            return
+            return len(data)
         self._ahead += data
         self._is_ended = not data
         if not data or len(self._ahead) >= CHUNK:
@@ -238,6 +238,7 @@ class SocketLink(Link):
         # In Trio's own way it is the waiting task itself that reads here.
         if isinstance(self._waiting, trio.lowlevel.Task):
             self.interrupt()
+        return len(data)
 
     def send_nowait(self, data: bytes) -> int:
         """See ``Link``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,6 +16,11 @@ from hypercorn.utils import repr_socket_addr
 
 from trio_socketio._logging import scope_logger
 
+try:
+    import resource
+except ImportError:  # Windows has no such limit.
+    resource = None  # type: ignore[assignment]
+
 _logger = scope_logger("serve")
 
 Accepted: TypeAlias = Callable[[socket.socket, str | None], None]
@@ -24,6 +30,9 @@ ACCEPTS_PER_CHECKPOINT = 64
 
 PAUSE = 0.1
 """Seconds that nothing is accepted while the process has no room for another connection."""
+
+SHARE_OF_DESCRIPTORS = 0.9
+"""So much of what the process may open is for connections; beyond that they get 503."""
 
 _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
@@ -148,3 +157,11 @@ def _client_of(stream: trio.abc.Stream) -> str | None:
         return str(stream.socket.getpeername()[0])
     except OSError:
         return None  # It has gone already.
+
+
+def most_connections() -> float:
+    """Return how many connections there may be at a time."""
+    if resource is None:
+        return math.inf
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if soft == resource.RLIM_INFINITY else soft * SHARE_OF_DESCRIPTORS

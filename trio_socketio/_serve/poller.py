@@ -12,11 +12,16 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable
-from typing import final
+from typing import TypeAlias, final
 
 import trio
 
 READS_PER_CHECKPOINT = 100
+BYTES_PER_CHECKPOINT = 65_536
+"""After so many reads, or bytes, everybody else has a turn: a flood of small frames takes its time to decode."""
+
+Reader: TypeAlias = Callable[[], int]
+"""Reads its socket once; returns how many bytes that were."""
 
 
 @final
@@ -27,14 +32,14 @@ class Poller:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._readers: dict[int, Callable[[], None]] = {}
+        self._readers: dict[int, Reader] = {}
 
     @staticmethod
     def is_available() -> bool:
         """This system has what it needs."""
         return hasattr(select, "epoll")
 
-    def add(self, descriptor: int, reader: Callable[[], None]) -> None:
+    def add(self, descriptor: int, reader: Reader) -> None:
         """Call ``reader`` as long as there is something to read, or the end."""
         if self._epoll.closed:
             return  # Whoever ends the poller ends those who wait, too.
@@ -53,10 +58,15 @@ class Poller:
             while True:
                 await trio.lowlevel.wait_readable(self._epoll.fileno())
                 # Readers may take out others, and themselves: who is not here any more is not called.
+                budget = BYTES_PER_CHECKPOINT
                 for descriptor, _ in self._epoll.poll(0, READS_PER_CHECKPOINT):
                     reader = self._readers.get(descriptor)
                     if reader is not None:
-                        reader()
+                        budget -= reader()
+                    if budget < 0:
+                        # Not a new poll: that would begin with the same sockets again.
+                        await trio.lowlevel.checkpoint()
+                        budget = BYTES_PER_CHECKPOINT
         finally:
             self._epoll.close()
             self._readers.clear()
