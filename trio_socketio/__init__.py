@@ -27,6 +27,7 @@ from trio_socketio._server.handshake import Handshake as Handshake
 from trio_socketio._server.namespace import Namespace as Namespace
 from trio_socketio._server.server import Server as Server
 from trio_socketio._server.socket import Socket as Socket
+from trio_socketio._server.statistics import ServerStatistics as ServerStatistics
 from trio_socketio._server.target import Target as Target
 from trio_socketio._server.volatile import VolatileSocket as VolatileSocket
 from trio_socketio._socket.acks import TooManyPendingAcks as TooManyPendingAcks

@@ -13,6 +13,7 @@ from tests.support.engine import POLLING, WEBSOCKET, message, nothing_is_left, r
 from trio_socketio import CloseReason, EngineConfig, Limits
 from trio_socketio._asgi.websocket import ASGIMessageStream
 from trio_socketio._engine.session import SessionState, Upgrade
+from trio_socketio._engine.statistics import Counters
 from trio_socketio._engine.transport import FAREWELL, StreamFailure
 
 LIMIT = 300
@@ -388,7 +389,7 @@ class TestStream:
 
     @pytest.fixture
     def stream(self, call):
-        return ASGIMessageStream(call.receive, call.send, LIMIT)
+        return ASGIMessageStream(call.receive, call.send, LIMIT, Counters())
 
     async def test_a_disconnect_is_its_end(self, call, stream, autojump_clock):
         await call.go()

@@ -21,6 +21,7 @@ from tests.support.front import (
     upgrade,
 )
 from trio_socketio import CloseReason, Limits
+from trio_socketio._engine.statistics import Counters
 from trio_socketio._engine.transport import FAREWELL
 from trio_socketio._serve.flusher import Flusher
 from trio_socketio._serve.link import LINGER
@@ -366,7 +367,9 @@ class TestGivenUp:
     async def test_a_server_that_ends_in_the_middle_of_a_write(self, autojump_clock):
         async with running_engine() as engine:
             link, flusher = MeteredLink(), Flusher()
-            stream = NativeStream(link, b"", timers=engine.new_timers(print), limits=Limits(), abort=lambda: None)
+            stream = NativeStream(
+                link, b"", timers=engine.new_timers(print), limits=Limits(), counters=Counters(), abort=lambda: None
+            )
             session = await engine._registry.open(request(WEBSOCKET))
             link.room = 3
             async with trio.open_nursery() as nursery:

@@ -16,6 +16,7 @@ import trio
 from trio_socketio._asgi.scope import Receive, Scope, Send, drain, raw
 from trio_socketio._engine.http import Request, Response
 from trio_socketio._engine.server import Admission, EngineServer
+from trio_socketio._engine.statistics import Counters
 from trio_socketio._engine.transport import StreamFailure, Take
 from trio_socketio._logging import scope_logger
 from trio_socketio._wire.engine_packet import encoded_size
@@ -32,12 +33,13 @@ MESSAGE_TOO_BIG = 1009
 class ASGIMessageStream:
     """The engine's message stream on an accepted ASGI WebSocket."""
 
-    __slots__ = ("_code", "_max_message", "_receive", "_send", "closed", "drained")
+    __slots__ = ("_code", "_counters", "_max_message", "_receive", "_send", "closed", "drained")
 
-    def __init__(self, receive: Receive, send: Send, max_message: int) -> None:
+    def __init__(self, receive: Receive, send: Send, max_message: int, counters: Counters) -> None:
         self._receive = receive
         self._send = send
         self._max_message = max_message
+        self._counters = counters
         self._code = NORMAL_CLOSURE
         self.closed = False
         """The host knows that it is over."""
@@ -59,9 +61,12 @@ class ASGIMessageStream:
             raise trio.EndOfChannel
         text = event.get("text")
         message: str | bytes = event["bytes"] if text is None else text
-        if encoded_size(message) > self._max_message:
+        size = encoded_size(message)
+        if size > self._max_message:
             self._code = MESSAGE_TOO_BIG
             raise StreamFailure
+        self._counters.packets_received += 1
+        self._counters.bytes_received += size
         return message
 
     async def send(self, message: str | bytes) -> None:
@@ -76,6 +81,8 @@ class ASGIMessageStream:
             # Hosts raise all sorts when the client has gone.
             self.closed = True
             raise trio.BrokenResourceError from error
+        self._counters.packets_sent += 1
+        self._counters.bytes_sent += encoded_size(message)
 
     async def aclose(self) -> None:
         """Close with a close frame."""
@@ -107,7 +114,7 @@ async def serve_websocket(engine: EngineServer, request: Request, scope: Scope, 
     # Browsers fail the connection if they asked for subprotocols and none is chosen. It means nothing here.
     subprotocol = next(iter(scope.get("subprotocols") or ()), None)
     await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": raw(admission.headers)})
-    stream = ASGIMessageStream(receive, send, engine.limits.max_payload)
+    stream = ASGIMessageStream(receive, send, engine.limits.max_payload, engine.counters)
     try:
         await engine.carry(admission, stream)
     finally:

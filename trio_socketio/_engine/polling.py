@@ -66,6 +66,13 @@ class PollingTransport:
         """A GET is held."""
         return self._held is not None
 
+    def payload(self, packets: Sequence[EnginePacket]) -> Response:
+        """Make the response that carries packets, and count it."""
+        response, counters = payload(packets), self._session.counters
+        counters.packets_sent += len(packets)
+        counters.bytes_sent += len(response.body)
+        return response
+
     def wake(self) -> None:
         """Let the held GET look again."""
         if self._held is not None:
@@ -81,7 +88,7 @@ class PollingTransport:
             return Response(400)
         if session.state is SessionState.CLOSING and not session.outbox:
             session.close(CloseReason.FORCED_CLOSE)
-            return payload([NOOP, CLOSE])
+            return self.payload([NOOP, CLOSE])
         try:
             timed_out = await self._hold(new_hold)
         except (trio.Cancelled, ClientGone):
@@ -90,7 +97,7 @@ class PollingTransport:
             raise
         finally:
             self._held = None
-        return payload([NOOP]) if timed_out else self._answer()
+        return self.payload([NOOP]) if timed_out else self._answer()
 
     async def _hold(self, new_hold: Callable[[], Hold]) -> bool:
         """Wait until there is an answer; say whether it is only that time is up."""
@@ -111,13 +118,13 @@ class PollingTransport:
         if session.transport is not self:
             return refused(Refusal.BAD_REQUEST)
         if session.state is SessionState.CLOSED:
-            return payload([NOOP if session.close_reason is CloseReason.TRANSPORT_CLOSE else CLOSE])
+            return self.payload([NOOP if session.close_reason is CloseReason.TRANSPORT_CLOSE else CLOSE])
         packets = session.outbox.take()
         if session.state is SessionState.CLOSING and not packets:
             session.close(CloseReason.FORCED_CLOSE)
-            return payload([CLOSE])
+            return self.payload([CLOSE])
         # Never packets and CLOSE in one answer: the official client drops what stands in front of a CLOSE.
-        return payload(packets)
+        return self.payload(packets)
 
     async def push(self, request: Request, read_body: ReadBody, body: bytes | None = None) -> Response:
         """Serve a POST; ``body`` is its body, if the host has it already."""
@@ -149,6 +156,9 @@ class PollingTransport:
                 is_late = self._session.state is not SessionState.CLOSED
                 return self._reject(CloseReason.TRANSPORT_ERROR, Response(408 if is_late else 400))
         packets = decode_payload(body, max_packets=limits.max_packets_per_payload)
+        counters = self._session.counters
+        counters.packets_received += len(packets)
+        counters.bytes_received += len(body)
         # Whatever has to be waited for, an overlapping POST ends it.
         for number, packet in enumerate(packets, 1):
             if packet.type is PacketType.CLOSE:

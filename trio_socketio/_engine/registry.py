@@ -22,6 +22,7 @@ from trio_socketio._engine.config import EngineConfig
 from trio_socketio._engine.exceptions import CloseReason
 from trio_socketio._engine.http import Request
 from trio_socketio._engine.session import Handler, Session, SessionState
+from trio_socketio._engine.statistics import Counters
 from trio_socketio._engine.timers import Timers
 from trio_socketio._engine.transport import FAREWELL
 from trio_socketio._limits import Limits
@@ -47,12 +48,16 @@ class SessionRegistry:
         config: settings.
         limits: limits.
         accept: makes the handler of a new session.
+        counters: the server's.
     """
 
-    def __init__(self, config: EngineConfig, limits: Limits, accept: Callable[[Session], Handler]) -> None:
+    def __init__(
+        self, config: EngineConfig, limits: Limits, accept: Callable[[Session], Handler], counters: Counters
+    ) -> None:
         self._config = config
         self._limits = limits
         self._accept = accept
+        self._counters = counters
         self._sessions: dict[str, Session] = {}
         self._nursery: trio.Nursery | None = None
         self._background: trio.Nursery | None = None
@@ -163,7 +168,9 @@ class SessionRegistry:
         if not self.takes_new:
             return None
         sid = secrets.token_urlsafe(SID_BYTES)
-        session = Session(sid, request, self._config, self._limits, clock=self._clock, forget=self._forget)
+        session = Session(
+            sid, request, self._config, self._limits, clock=self._clock, counters=self._counters, forget=self._forget
+        )
         self._sessions[session.sid] = session
         self.start_with_sessions(self._run, session)
         try:

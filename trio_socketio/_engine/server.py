@@ -21,9 +21,10 @@ from trio_socketio._engine.config import EngineConfig, HeadersHook, TransportNam
 from trio_socketio._engine.cors import OriginRule
 from trio_socketio._engine.exceptions import CloseReason
 from trio_socketio._engine.http import EventHold, Headers, Hold, ReadBody, Request, Response, refused, refused_websocket
-from trio_socketio._engine.polling import PollingTransport, payload
+from trio_socketio._engine.polling import PollingTransport
 from trio_socketio._engine.registry import SessionRegistry
 from trio_socketio._engine.session import Handler, Session, SessionState, Upgrade
+from trio_socketio._engine.statistics import NO_PLACE, Counters
 from trio_socketio._engine.timers import Timers
 from trio_socketio._engine.transport import FAREWELL, MessageStream
 from trio_socketio._engine.websocket import WebSocketTransport, probe
@@ -69,9 +70,10 @@ class EngineServer:
     ) -> None:
         self.config: EngineConfig = config
         self.limits: Limits = limits
+        self.counters: Counters = Counters()
         self._files = files
         self._origin_rule = OriginRule(config)
-        self._registry = SessionRegistry(config, limits, accept)
+        self._registry = SessionRegistry(config, limits, accept, self.counters)
         self._foreign_origin_seen = False
 
     @property
@@ -132,7 +134,7 @@ class EngineServer:
             response = await self._serve(request, read_body, new_hold, body)
         else:
             self._log_foreign_origin(request)
-            response = refused(Refusal.FORBIDDEN)
+            response = self._refused(Refusal.FORBIDDEN)
         response.headers.extend(self._origin_rule.headers(request))
         return response
 
@@ -147,15 +149,15 @@ class EngineServer:
         query = Query.of(request.query)
         refusal = query.refusal(method=request.method, is_websocket=False, transports=self.config.transports)
         if refusal is not None:
-            return refused(refusal)
+            return self._refused(refusal)
         if query.sid is None:
             return await self._handshake(request)
         session = self._registry.find(query.sid)
         if session is None:
-            return refused(Refusal.UNKNOWN_SID)
+            return self._refused(Refusal.UNKNOWN_SID)
         transport = session.transport
         if not isinstance(transport, PollingTransport) or query.transport != "polling":
-            return refused(Refusal.BAD_REQUEST)
+            return self._refused(Refusal.BAD_REQUEST)
         if request.method == "GET":
             response = await transport.poll(new_hold)
         elif request.method == "POST":
@@ -167,12 +169,13 @@ class EngineServer:
     async def _handshake(self, request: Request) -> Response:
         refusal = await self._refusal_of_new(request)
         if refusal is not None:
-            return refusal if isinstance(refusal, Response) else refused(*refusal)
+            return refusal if isinstance(refusal, Response) else self._refused(*refusal)
         session = await self._registry.open(request)
         if session is None:
             return self._no_place()
-        session.attach(PollingTransport(session))
-        response = payload([self._open_data(session, "polling").encode()])
+        transport = PollingTransport(session)
+        session.attach(transport)
+        response = transport.payload([self._open_data(session, "polling").encode()])
         if self.config.cookie is not None:
             cookie = self.config.cookie.header(session.sid, secure=request.secure)
             response.headers.append(("set-cookie", cookie))
@@ -207,7 +210,7 @@ class EngineServer:
             admission = await self._admit(request, headers)
         else:
             self._log_foreign_origin(request)
-            admission = refused_websocket(Refusal.FORBIDDEN)
+            admission = self._refused(Refusal.FORBIDDEN, make=refused_websocket)
         if isinstance(admission, Response):
             admission.headers.extend(headers)
         return admission
@@ -216,16 +219,16 @@ class EngineServer:
         query = Query.of(request.query)
         refusal = query.refusal(method=request.method, is_websocket=True, transports=self.config.transports)
         if refusal is not None:
-            return refused_websocket(refusal)
+            return self._refused(refusal, make=refused_websocket)
         if query.sid is not None:
             session = self._registry.find(query.sid)
             if session is None:
-                return refused_websocket(Refusal.UNKNOWN_SID)
+                return self._refused(Refusal.UNKNOWN_SID, make=refused_websocket)
         else:
             session = None
             answer = await self._refusal_of_new(request)
             if answer is not None:
-                return answer if isinstance(answer, Response) else refused_websocket(*answer)
+                return answer if isinstance(answer, Response) else self._refused(*answer, make=refused_websocket)
         hooks = (self.config.initial_headers if session is None else None, self.config.headers)
         headers = list(headers)
         if not _call_hooks(headers, request, *hooks):
@@ -252,6 +255,7 @@ class EngineServer:
         else:
             session = await self._registry.open(admission.request)
             if session is None:
+                self.counters.refused[NO_PLACE] += 1
                 await _close(stream)
                 return
             session.outbox.put([self._open_data(session, "websocket").encode()])
@@ -298,7 +302,17 @@ class EngineServer:
     def _no_place(self) -> Response:
         if not self.is_running:
             _logger.error("a client asked for a session, but nobody runs the server: enter Server.running()")
+        self.counters.refused[NO_PLACE] += 1
         return Response(503, headers=[("retry-after", "1")])
+
+    def _refused(
+        self,
+        refusal: Refusal,
+        message: str | None = None,
+        make: Callable[[Refusal, str | None], Response] = refused,
+    ) -> Response:
+        self.counters.refused[refusal.message] += 1
+        return make(refusal, message)
 
     def _open_data(self, session: Session, transport: TransportName) -> OpenData:
         return OpenData(

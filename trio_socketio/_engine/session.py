@@ -33,6 +33,7 @@ from trio_socketio._engine.exceptions import CloseReason, Disconnected
 from trio_socketio._engine.heartbeat import Heartbeat
 from trio_socketio._engine.http import Request
 from trio_socketio._engine.outbox import Outbox
+from trio_socketio._engine.statistics import Counters
 from trio_socketio._engine.timers import Timers
 from trio_socketio._engine.transport import Transport
 from trio_socketio._exceptions import RemoteProtocolError
@@ -91,6 +92,7 @@ class Session:
         config: the server's settings.
         limits: the server's limits.
         clock: fires the session's timers.
+        counters: the server's.
         forget: takes the session out of the registry.
     """
 
@@ -101,6 +103,7 @@ class Session:
         "_trace",
         "close_reason",
         "closed",
+        "counters",
         "limits",
         "outbox",
         "probe_scope",
@@ -121,11 +124,13 @@ class Session:
         limits: Limits,
         *,
         clock: Clock,
+        counters: Counters,
         forget: Callable[[Session], None],
     ) -> None:
         self.sid: str = sid
         self.request: Request = request
         self.limits: Limits = limits
+        self.counters: Counters = counters
         self.state: SessionState = SessionState.OPEN
         self.upgrade: Upgrade = Upgrade.NONE
         self.outbox: Outbox = Outbox(limits)
@@ -321,6 +326,8 @@ class Session:
             return
         self.state = SessionState.CLOSED
         self.close_reason = reason = self.close_reason or reason
+        if reason is CloseReason.SLOW_CONSUMER:
+            self.counters.slow_consumers += 1
         if self._trace:
             _logger.debug("%s: closed, %s", masked(self.sid), reason)
         self._forget(self)

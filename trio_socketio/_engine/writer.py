@@ -65,6 +65,7 @@ class TaskWriter:
             _logger.exception("%s: its writer failed", masked(self._session.sid))
             self._session.close(CloseReason.TRANSPORT_ERROR)
         finally:
+            self._session.counters.write_ends(self)
             self.finished.set()
 
     async def _write(self) -> None:
@@ -86,10 +87,12 @@ class TaskWriter:
         for packet in packets:
             # The deadline is the session's timer and not a scope round ``send``: some hosts make a send uncancellable.
             session.timers.set("write", trio.current_time() + session.limits.write_deadline, self._too_slow)
+            session.counters.write_waits(self)
             await self._stream.send(packet.message_form)
             if session.state is SessionState.CLOSED:
                 break
         session.timers.clear("write")
+        session.counters.write_ends(self)
         self._writing = False
 
     def _too_slow(self) -> None:

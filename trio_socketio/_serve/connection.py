@@ -11,7 +11,7 @@ Whatever goes wrong ends this connection and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -63,6 +63,7 @@ class FrontConnection:
     async def run(self) -> None:
         """Serve it to its end, and close it."""
         self._site.connections.add(self)
+        self._site.engine.counters.connections += 1
         try:
             with self._scope:
                 admission = await self._serve()
@@ -76,6 +77,7 @@ class FrontConnection:
             _logger.exception("a connection ended by a fault of the server")
         finally:
             self._site.connections.discard(self)
+            self._site.engine.counters.connections -= 1
             self._timers.end()
             with trio.CancelScope(shield=True):
                 if not self._is_passed_on:
@@ -85,7 +87,7 @@ class FrontConnection:
         if self._is_late:
             # It may not even be there any more.
             with trio.move_on_after(FAREWELL), suppress(trio.BrokenResourceError):
-                await self._link.send_all(encode_refusal(HTTPStatus.REQUEST_TIMEOUT))
+                await self._link.send_all(self._refusal(HTTPStatus.REQUEST_TIMEOUT))
         await self._link.aclose()
 
     def close_when_idle(self) -> None:
@@ -183,15 +185,20 @@ class FrontConnection:
         return await self._send(encode_answer(response.status, headers, body, closing=closing, date=self._site.date))
 
     async def _refuse(self, status: int) -> None:
-        if await self._send(encode_refusal(status)) is None:
+        if await self._send(self._refusal(status)) is None:
             await self._link.aclose_after_last_word()
+
+    def _refusal(self, status: int, headers: Sequence[tuple[str, str]] = ()) -> bytes:
+        self._site.engine.counters.refused_by_http[status] += 1
+        return encode_refusal(status, headers)
 
     async def _send(self, data: bytes) -> CloseReason | None:
         """Send under the write deadline; say why it did not go out."""
         try:
             sent = self._link.send_nowait(data)
             if sent < len(data):
-                with trio.move_on_after(self._site.engine.limits.write_deadline) as writing:
+                engine = self._site.engine
+                with trio.move_on_after(engine.limits.write_deadline) as writing, engine.counters.waiting_write():
                     await self._link.send_rest(memoryview(data)[sent:])
                 if writing.cancelled_caught:
                     return CloseReason.SLOW_CONSUMER
@@ -249,7 +256,7 @@ class FrontConnection:
         answer = websocket_handshake.answer(head.method, head.headers)
         if isinstance(answer, websocket_handshake.Refused):
             self._log(request, answer.status, began)
-            await self._send(encode_refusal(answer.status, answer.headers))
+            await self._send(self._refusal(answer.status, answer.headers))
             await self._link.aclose_after_last_word()
             return None
         self._log(request, HTTPStatus.SWITCHING_PROTOCOLS, began)
@@ -264,6 +271,7 @@ class FrontConnection:
             self._inbound.pending,
             timers=self._timers,
             limits=limits,
+            counters=self._site.engine.counters,
             abort=self._scope.cancel,
         )
         await self._site.engine.carry(admission, stream, partial(FlushedWriter, stream, self._site.flusher))

@@ -75,7 +75,7 @@ async def serve(
     hypercorn = Hypercorn(ASGIApp(server, app), config, server.limits.write_deadline)
     front = Front(_site(server, hypercorn, config, has_app=app is not None), sockets, listeners or ())
     stop, stopped = trio.Event(), trio.Event()
-    serving = Serving._create(() if sockets is None else sockets.urls, stop, stopped)
+    serving = Serving._create(() if sockets is None else sockets.urls, server, stop, stopped)
     try:
         with plain_exceptions():
             async with server.running(), trio.open_nursery() as nursery:

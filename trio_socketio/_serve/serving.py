@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import trio
 
+from trio_socketio._server.server import Server
+from trio_socketio._server.statistics import ServerStatistics
 from trio_socketio._util import NoPublicConstructor
 
 
@@ -15,9 +17,10 @@ from trio_socketio._util import NoPublicConstructor
 class Serving(metaclass=NoPublicConstructor):
     """A server that is being served: where, and how to stop it."""
 
-    def __init__(self, urls: Sequence[str], stop: trio.Event, stopped: trio.Event) -> None:
+    def __init__(self, urls: Sequence[str], server: Server, stop: trio.Event, stopped: trio.Event) -> None:
         self.urls: tuple[str, ...] = tuple(urls)
         """Where it listens, such as ``http://127.0.0.1:8000``; nothing if it was given listeners."""
+        self._server = server
         self._stop = stop
         self._stopped = stopped
 
@@ -36,6 +39,10 @@ class Serving(metaclass=NoPublicConstructor):
             msg = f"{self.urls[0]} has no port"
             raise ValueError(msg)
         return port
+
+    def statistics(self) -> ServerStatistics:
+        """Take a snapshot of the server in numbers; see ``Server.statistics``."""
+        return self._server.statistics()
 
     async def aclose(self) -> None:
         """Drain: refuse new clients, deliver what waits, close all, and return when ``serve`` is about to return.

@@ -26,6 +26,7 @@ import trio
 
 from trio_socketio._engine.exceptions import CloseReason
 from trio_socketio._engine.session import Session, SessionState
+from trio_socketio._engine.statistics import Counters
 from trio_socketio._engine.timers import Timers
 from trio_socketio._engine.transport import FAREWELL, StreamFailure, Take
 from trio_socketio._engine.writer import Start
@@ -66,12 +67,14 @@ class NativeStream:
         data: what came behind the request.
         timers: the connection's.
         limits: the server's.
+        counters: the server's.
         abort: ends the connection's task.
     """
 
     __slots__ = (
         "_abort",
         "_controls",
+        "_counters",
         "_data",
         "_is_watched",
         "_limits",
@@ -92,12 +95,14 @@ class NativeStream:
         *,
         timers: Timers,
         limits: Limits,
+        counters: Counters,
         abort: Callable[[], None],
     ) -> None:
         self.link: Link = link
         self._data = data
         self._timers = timers
         self._limits = limits
+        self._counters = counters
         self._abort = abort
         self._reader = FrameReader(max_message=limits.max_payload, max_parts=limits.max_message_parts)
         self._messages: list[str | bytes] = []
@@ -194,12 +199,16 @@ class NativeStream:
             self.is_over = True
             self.parting = None
             raise trio.EndOfChannel
-        events = self._reader.feed(data)
+        events, counters = self._reader.feed(data), self._counters
+        counters.packets_received += len(events)
+        counters.bytes_received += len(data)
         if self._reader.unfinished or self._is_watched:
             self._watch(events)
         for event in events:
             if type(event) is not str and type(event) is not bytes:
-                return self._parted(events)
+                messages = self._parted(events)
+                counters.packets_received -= len(events) - len(messages)
+                return messages
         return cast("list[str | bytes]", events)
 
     def _settle(self) -> None:
@@ -250,8 +259,11 @@ class NativeStream:
         data = message.encode() if isinstance(message, str) else message
         # Cancelled in the middle of a frame, nothing may come behind that, no close frame either.
         parting, self.parting = self.parting, None
-        await self.link.send_all(encode_frame(TEXT if is_text else BINARY, data))
+        frame = encode_frame(TEXT if is_text else BINARY, data)
+        await self.link.send_all(frame)
         self.parting = parting
+        self._counters.packets_sent += 1
+        self._counters.bytes_sent += len(frame)
 
     async def aclose(self) -> None:
         """Say goodbye with a close frame; the link stays to be closed."""
@@ -314,6 +326,7 @@ class FlushedWriter:
         try:
             while data := self._next():
                 sent = self._link.send_nowait(data)
+                session.counters.bytes_sent += sent
                 if sent < len(data):
                     self._rest = trio.CancelScope(deadline=trio.current_time() + session.limits.write_deadline)
                     self._start(self._write_rest, memoryview(data)[sent:])
@@ -335,6 +348,7 @@ class FlushedWriter:
         session = self._session
         if session.outbox.packets and not self._is_over:
             packets = session.outbox.take(SLICE)
+            session.counters.packets_sent += len(packets)
             return packets[0].frame if len(packets) == 1 else b"".join([packet.frame for packet in packets])
         if session.state is SessionState.CLOSING:
             session.close(CloseReason.FORCED_CLOSE)
@@ -348,12 +362,17 @@ class FlushedWriter:
     async def _write_rest(self, data: memoryview) -> None:
         scope = self._rest
         assert scope is not None  # noqa: S101 - set by whoever started this
+        counters = self._session.counters
+        counters.write_waits(self)
         try:
             with scope:
                 await self._link.send_rest(data)
+                counters.bytes_sent += len(data)
                 while more := self._next():
                     scope.deadline = trio.current_time() + self._session.limits.write_deadline
+                    counters.write_waits(self)
                     await self._link.send_all(more)
+                    counters.bytes_sent += len(more)
         except trio.BrokenResourceError:
             self._break(CloseReason.TRANSPORT_CLOSE)
         except trio.Cancelled:
@@ -365,6 +384,7 @@ class FlushedWriter:
             self._break(CloseReason.TRANSPORT_ERROR)
         finally:
             self._rest = None
+            counters.write_ends(self)
             if scope.cancelled_caught:
                 self._break(CloseReason.SLOW_CONSUMER)
 

@@ -100,6 +100,7 @@ class Connection:
                 await worker.queue.put(event, size)
             if patience.cancelled_caught:
                 _logger.warning("%s: its event queue stayed full, disconnected", worker.socket.id)
+                self.session.counters.event_queues_full += 1
                 worker.disconnect(reason=CloseReason.EVENT_QUEUE_FULL)
         finally:
             self.session.resume()
