@@ -136,7 +136,7 @@ class Server:
         await self._engine.drain(spread)
 
     def statistics(self) -> ServerStatistics:
-        """Take a snapshot of the server in numbers. It looks at each session: about a millisecond for two thousand."""
+        """Take a snapshot of the server in numbers. It looks at each session: about a millisecond for a thousand."""
         return statistics_of(self._engine, {name: len(members) for name, members in self._members.items()})
 
     def _accept(self, session: Session) -> Connection:
