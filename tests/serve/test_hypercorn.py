@@ -13,10 +13,11 @@ from trio.testing import lockstep_stream_pair, memory_stream_pair
 
 from tests.support.client import settle
 from tests.support.echo_server import answers, echoing, only_socket, until
-from tests.support.front import FrontClient, frame, frames_of, http, upgrade
+from tests.support.front import FrontClient, MeteredLink, frame, frames_of, http, socket_pair, upgrade
 from tests.support.raw_client import PATIENCE, raw_client
-from trio_socketio import CloseReason, Limits, Request, serve
+from trio_socketio import CloseReason, Limits, serve
 from trio_socketio._serve import hypercorn as hypercorn_module
+from trio_socketio._serve.http1 import Head, HeadReader
 from trio_socketio._serve.hypercorn import (
     AccessLog,
     GuardedTCPServer,
@@ -25,6 +26,7 @@ from trio_socketio._serve.hypercorn import (
     WriteDeadlines,
     _is_refusal_of_message,
 )
+from trio_socketio._serve.link import SocketLink
 
 UPGRADE = upgrade()
 
@@ -347,32 +349,44 @@ class TestPrefixedStream:
             PrefixedStream(secure, b"").socket  # noqa: B018
 
 
+def head_of(data: bytes) -> Head:
+    return HeadReader(Limits()).feed(data)
+
+
 class TestAccessLog:
+    """That its lines are hypercorn's is told by test_access_log.py."""
+
     def test_none_is_wanted(self):
         log = AccessLog(quiet_config())
         assert not log.is_wanted
-        log.write(Request(method="GET", path="/"), 200, 0)
+        log.write(head_of(http("GET", "/")), MeteredLink(), 200, [], 0)
 
     def test_a_line(self, caplog):
         logger = logging.getLogger("tests.access")
         caplog.set_level(logging.INFO, logger.name)
-        log = AccessLog(quiet_config(accesslog=logger, access_log_format='%(h)s "%(R)s" %(s)s %({user-agent}i)s %(L)s'))
-        assert log.is_wanted
-        request = Request(
-            method="POST",
-            path="/socket.io/",
-            query_string="EIO=4",
-            headers={"user-agent": "tests"},
-            client="192.0.2.1",
+        log = AccessLog(
+            quiet_config(accesslog=logger, access_log_format='%(h)s "%(R)s" %(s)s %({user-agent}i)s %(b)s %(L)s')
         )
-        log.write(request, 200, 0.25)
-        assert caplog.messages == ['192.0.2.1:0 "POST /socket.io/?EIO=4 1.1" 200 tests 0.250000']
+        assert log.is_wanted
+        head = head_of(http("POST", "/socket.io/?EIO=4", user_agent="tests"))
+        log.write(head, MeteredLink(), 200, [("content-length", "2")], 0.25)
+        log.write(head, MeteredLink(), None, [], 0.5)
+        assert caplog.messages == [
+            '192.0.2.1:0 "POST /socket.io/?EIO=4 1.1" 200 tests 2 0.250000',
+            '192.0.2.1:0 "POST /socket.io/?EIO=4 1.1" - tests - 0.500000',
+        ]
 
-    def test_the_usual_line_of_a_client_without_an_address(self, caplog):
+    async def test_the_usual_line_of_a_client_without_an_address(self, caplog):
         logger = logging.getLogger("tests.access")
         caplog.set_level(logging.INFO, logger.name)
-        AccessLog(quiet_config(accesslog=logger)).write(Request(method="GET", path="/é", secure=True), 404, 0)
-        assert len(caplog.messages) == 1
+        log = AccessLog(quiet_config(accesslog=logger))
+        ours, theirs = socket_pair()
+        log.write(head_of(http("GET", "/%C3%A9")), SocketLink(theirs, None), 404, [], 0)
+        ours.close()
+        theirs.close()
+        (line,) = caplog.messages
+        assert line.startswith("None - - [")
+        assert '"GET /é 1.1" 404 -' in line
 
 
 class TestHypercornsInside:

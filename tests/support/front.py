@@ -294,7 +294,7 @@ class FrontServer:
         self.site = Site(
             engine,
             lambda stream, data: self.passed_on.append((stream, data)),
-            log_access=lambda request, status, seconds: self.noted.append((request.method, status)),
+            log_access=lambda head, link, status, headers, seconds: self.noted.append((head.method, status)),
             **options,
         )
         self.ended_at: list[float] = []

@@ -38,6 +38,9 @@ T = TypeVar("T")
 HTTP_2 = "h2"
 """Its name in ALPN."""
 
+_NOT_FOUND = Response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase.encode(), "text/plain; charset=utf-8")
+"""What ``encode_refusal`` makes of it, for the log."""
+
 
 @final
 class FrontConnection:
@@ -112,6 +115,7 @@ class FrontConnection:
                 if self._site.has_app:
                     self._pass_on(head.raw + self._inbound.pending)
                 else:
+                    self._log(head, _NOT_FOUND, self._begins())
                     await self._refuse(HTTPStatus.NOT_FOUND)
                 return None
             request = head.request(path, self._link)
@@ -165,12 +169,13 @@ class FrontConnection:
                 response = await handling()
         except (ClientGone, BadRequest) as error:
             engine.undelivered(request, None, CloseReason.TRANSPORT_ERROR)
+            self._log(head, error.status if isinstance(error, BadRequest) else None, began)
             if isinstance(error, BadRequest):
                 await self._refuse(error.status)
             return False
         keep_alive = head.keep_alive and body.is_complete and head.chunks is None and not self._site.is_closing
         failure = await self._answer(head, response, closing=not keep_alive)
-        self._log(request, response.status, began)
+        self._log(head, response, began)
         if failure is not None:
             engine.undelivered(request, response, failure)
         elif not keep_alive:
@@ -229,9 +234,11 @@ class FrontConnection:
     def _begins(self) -> float:
         return 0.0 if self._site.log_access is None else trio.current_time()
 
-    def _log(self, request: Request, status: int, began: float) -> None:
-        if self._site.log_access is not None:
-            self._site.log_access(request, status, trio.current_time() - began)
+    def _log(self, head: Head, answer: Response | int | None, began: float) -> None:
+        if self._site.log_access is None:
+            return
+        status, headers = (answer.status, answer.header_list()) if isinstance(answer, Response) else (answer, [])
+        self._site.log_access(head, self._link, status, headers, trio.current_time() - began)
 
     # What is no plain request
 
@@ -249,17 +256,17 @@ class FrontConnection:
         except ClientGone:
             return None
         if isinstance(admission, Response):
-            self._log(request, admission.status, began)
+            self._log(head, admission, began)
             if await self._answer(head, admission, closing=True) is None:
                 await self._link.aclose_after_last_word()
             return None
         answer = websocket_handshake.answer(head.method, head.headers)
         if isinstance(answer, websocket_handshake.Refused):
-            self._log(request, answer.status, began)
+            self._log(head, answer.status, began)
             await self._send(self._refusal(answer.status, answer.headers))
             await self._link.aclose_after_last_word()
             return None
-        self._log(request, HTTPStatus.SWITCHING_PROTOCOLS, began)
+        self._log(head, HTTPStatus.SWITCHING_PROTOCOLS, began)
         headers = [*answer.headers, *admission.headers]
         failure = await self._send(encode_answer(HTTPStatus.SWITCHING_PROTOCOLS, headers, date=False))
         return admission if failure is None else None

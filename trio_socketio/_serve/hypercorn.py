@@ -26,9 +26,12 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState, LifespanState
 
-from trio_socketio._asgi.scope import ASGIApplication
-from trio_socketio._engine.http import Request
+from trio_socketio._asgi.scope import ASGIApplication, raw
+from trio_socketio._engine.http import Headers
 from trio_socketio._logging import scope_logger
+from trio_socketio._serve.http1 import Head
+from trio_socketio._serve.link import Link
+from trio_socketio._wire.websocket_handshake import wants_websocket
 
 _logger = scope_logger("serve")
 
@@ -247,20 +250,20 @@ class AccessLog:
         """The configuration has one."""
         return self._target is not None
 
-    def write(self, request: Request, status: int, seconds: float) -> None:
-        """Note a request."""
+    def write(self, head: Head, link: Link, status: int | None, headers: Headers, seconds: float) -> None:
+        """Note a request; see ``LogAccess``."""
         if self._target is None:
             return
+        is_websocket = not head.is_old and wants_websocket(head.headers)
         scope: Any = {
-            "type": "http",
-            "http_version": "1.1",
-            "method": request.method,
-            "scheme": "https" if request.secure else "http",
-            "path": request.path,
-            "query_string": request.query_string.encode("latin-1"),
-            "root_path": "",
-            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.items()],
-            "client": (request.client or "", 0),
+            "type": "websocket" if is_websocket else "http",
+            "http_version": "1.0" if head.is_old else "1.1",
+            "method": head.method,
+            "scheme": ("ws" if is_websocket else "http") + "s" * link.secure,
+            "path": head.path,
+            "query_string": head.query_string.encode(),
+            "headers": raw(list(head.headers.items())),
+            "client": None if link.client is None else (link.client, link.port()),
         }
-        atoms = self._log.atoms(scope, {"status": status, "headers": []}, seconds)
-        self._target.info(self._log.access_log_format, atoms)
+        response: Any = None if status is None else {"status": status, "headers": raw(headers)}
+        self._target.info(self._log.access_log_format, self._log.atoms(scope, response, seconds))

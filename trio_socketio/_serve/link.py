@@ -43,6 +43,10 @@ class Link(ABC):
         self.client: str | None = client
         self.secure: bool = secure
 
+    def port(self) -> int:
+        """Return the peer's port; 0 if it has none, or has gone."""
+        return 0
+
     async def begin(self) -> str:
         """Do what comes before the first byte, and return the protocol that was agreed on for what follows.
 
@@ -150,6 +154,10 @@ class SocketLink(Link):
         self._is_polled = False
         self._sink: Sink | None = None
         self._waiting: trio.lowlevel.Task | trio.CancelScope | None = None
+
+    def port(self) -> int:
+        """See ``Link``."""
+        return 0 if self.client is None else _port_of(self._socket)
 
     async def receive(self) -> bytes:
         """See ``Link``."""
@@ -295,6 +303,13 @@ class StreamLink(Link):
         self._stream = stream
         self._scope: trio.CancelScope | None = None
 
+    def port(self) -> int:
+        """See ``Link``."""
+        stream: object = self._stream
+        while isinstance(stream, trio.SSLStream):
+            stream = stream.transport_stream
+        return _port_of(stream.socket) if isinstance(stream, trio.SocketStream) and self.client is not None else 0
+
     async def begin(self) -> str:
         """Shake hands, if it is TLS; return what was chosen by ALPN."""
         if not isinstance(self._stream, trio.SSLStream):
@@ -347,3 +362,10 @@ class StreamLink(Link):
     def as_stream(self) -> trio.abc.Stream:
         """See ``Link``."""
         return self._stream
+
+
+def _port_of(sock: socket.socket | trio.socket.SocketType) -> int:
+    try:
+        return int(sock.getpeername()[1])
+    except OSError:
+        return 0

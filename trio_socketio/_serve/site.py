@@ -8,15 +8,20 @@ from typing import Protocol, TypeAlias, final
 
 import trio
 
-from trio_socketio._engine.http import Request
+from trio_socketio._engine.http import Headers
 from trio_socketio._engine.server import EngineServer
 from trio_socketio._serve.flusher import Flusher
+from trio_socketio._serve.http1 import Head
+from trio_socketio._serve.link import Link
 
 PassOn: TypeAlias = Callable[[trio.abc.Stream, bytes], None]
 """Takes a connection over, of which these bytes have been read."""
 
-LogAccess: TypeAlias = Callable[[Request, int, float], None]
-"""Notes a request, the status of its answer, and the seconds that it took."""
+LogAccess: TypeAlias = Callable[[Head, Link, int | None, Headers, float], None]
+"""Notes a request, where it came from, the status and the headers of its answer, and the seconds that it took.
+
+The status is ``None`` if the client did not wait for the answer.
+"""
 
 
 class Closable(Protocol):
