@@ -58,8 +58,9 @@ def test_public_names_report_the_public_module(name):
 @pytest.mark.parametrize("name", OURS)
 def test_each_class_tells_its_signature(name):
     # It names types that stand in the module that the class no longer says that it is of.
-    if not isinstance(OURS[name], public_api.NoPublicConstructor):
-        assert inspect.signature(OURS[name])
+    cls = OURS[name]
+    if not isinstance(cls, public_api.NoPublicConstructor) and not issubclass(cls, BaseException):
+        assert inspect.signature(cls)
 
 
 def test_everything_public_has_a_docstring():
