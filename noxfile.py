@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["lint", "types", "imports", "tests", "docs"]
@@ -74,3 +78,19 @@ def build(session: nox.Session) -> None:
     """The source distribution and the wheel."""
     session.install("-q", "build")
     session.run("python", "-m", "build")
+
+
+@nox.session
+def autobahn(session: nox.Session) -> None:
+    """Autobahn's WebSocket cases, without compression. The suite itself runs on Python 2.7; ``PYTHON27`` says where."""
+    python = os.environ.get("PYTHON27") or shutil.which("python2.7")
+    if python is None:
+        session.error("autobahntestsuite runs on Python 2.7 only: set PYTHON27 to the path of one")
+    install(session, "tests")
+    session.install("-q", "virtualenv<20.22")  # the last ones that make environments for Python 2.7
+    folder = Path(session.create_tmp()).absolute()
+    wstest = folder / "python27" / "bin" / "wstest"
+    if not wstest.exists():
+        session.run("virtualenv", "-q", "-p", python, str(folder / "python27"))
+        session.run(str(folder / "python27" / "bin" / "pip"), "install", "-q", "autobahntestsuite", external=True)
+    session.run("python", "-m", "tests.autobahn", str(folder / "reports"), str(wstest))

@@ -9,6 +9,7 @@ import trio
 from trio.testing import lockstep_stream_pair
 
 from tests.support.client import only_session, request, settle
+from tests.support.echo_engine import Echo
 from tests.support.engine import WEBSOCKET, message, nothing_is_left, recorder, running_engine
 from tests.support.front import (
     MeteredLink,
@@ -25,7 +26,7 @@ from trio_socketio._engine.statistics import Counters
 from trio_socketio._engine.transport import FAREWELL
 from trio_socketio._serve.flusher import Flusher
 from trio_socketio._serve.link import LINGER
-from trio_socketio._serve.websocket import SLICE, FlushedWriter, NativeStream
+from trio_socketio._serve.websocket import MAX_PONGS, SLICE, FlushedWriter, NativeStream
 from trio_socketio._wire.websocket_frame import BINARY, CLOSE, CONTINUATION, PONG, TEXT
 
 GOODBYE = (CLOSE, b"")
@@ -216,9 +217,28 @@ class TestWriting:
         await opened.link.say(ping(b"a"), ping(), ping(b"x" * 125))
         assert opened.link.frames() == [(PONG, b"a"), (PONG, b""), (PONG, b"x" * 125)]
 
-    async def test_of_many_pings_at_once_the_last_is_answered(self, opened, autojump_clock):
+    async def test_pongs_to_pings_that_came_together(self, opened, autojump_clock):
+        await opened.link.say(ping(b"a") + ping() + frame("4x") + ping(b"x" * 125))
+        assert opened.link.frames() == [(PONG, b"a"), (PONG, b""), (PONG, b"x" * 125)]
+        assert opened.recorder.messages == ["x"]
+
+    async def test_of_many_pings_at_once_the_last_are_answered(self, opened, autojump_clock):
         await opened.link.say(b"".join(ping(str(number).encode()) for number in range(5000)))
-        assert opened.link.frames() == [(PONG, b"4999")]
+        assert len(opened.link.written) <= MAX_PONGS + 2 + 125
+        answered = [int(payload) for opcode, payload in opened.link.frames() if opcode == PONG]
+        assert answered == list(range(answered[0], 5000))
+
+    @pytest.mark.parametrize("end", [b"\xc1\x80\0\0\0\0", close(1000)], ids=["failure", "close"])
+    async def test_an_answer_goes_out_before_the_answer_to_an_end(self, autojump_clock, end):
+        async with running_front(handler=Echo) as front:
+            link = MeteredLink()
+            front.serve(link)
+            await link.say(upgrade())
+            link.written = b""
+            await link.say(frame("4a") + end)
+            first, (opcode, _) = link.frames()
+            assert (first, opcode) == ((TEXT, b"4a"), CLOSE)
+            await link.leave()
 
     async def test_our_close(self, opened, autojump_clock):
         opened.send("a")
@@ -277,7 +297,7 @@ class TestBlocked:
         await blocked.link.say(ping(b"1"), ping(b"2"))
         assert (len(blocked.link.written), len(blocked.session.outbox)) == (10, 2)
         await blocked.link.take()
-        assert blocked.link.frames() == [self.WHOLE, (PONG, b"2"), (TEXT, b"4b"), (TEXT, b"4c")]
+        assert blocked.link.frames() == [self.WHOLE, (PONG, b"1"), (PONG, b"2"), (TEXT, b"4b"), (TEXT, b"4c")]
         blocked.send("d")
         await settle()
         assert blocked.link.frames() == [(TEXT, b"4d")]
@@ -298,7 +318,10 @@ class TestBlocked:
         tasks = blocked.front.engine._registry._nursery.child_tasks
         assert len(tasks) == 2, "the session's, and the one that writes the rest"
         await blocked.link.take()
-        assert blocked.link.frames() == [self.WHOLE, (PONG, b"499")]
+        whole, *pongs = blocked.link.frames()
+        assert whole == self.WHOLE
+        assert pongs[-1] == (PONG, b"499")
+        assert sum(2 + len(payload) for _, payload in pongs) <= MAX_PONGS + 2 + 125
 
     async def test_the_client_closes(self, blocked, autojump_clock):
         blocked.send("dropped")

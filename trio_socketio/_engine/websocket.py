@@ -68,6 +68,7 @@ class WebSocketTransport:
             except RemoteProtocolError as error:
                 _logger.debug("%s: %s", masked(session.sid), error)
                 reason = CloseReason.PARSE_ERROR
+        session.flush()  # What was sent before its end came may still reach it.
         session.close(reason)
 
 

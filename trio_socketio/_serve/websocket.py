@@ -53,6 +53,9 @@ _logger = scope_logger("engine")
 SLICE = 65_536
 """Bytes that one write takes from the outbox: so much is in nobody's count while the kernel does not take it."""
 
+MAX_PONGS = 2048
+"""Bytes of pongs that wait; of more pings than that, the last ones are answered."""
+
 POLICY_VIOLATION = 1008
 
 Interruption: TypeAlias = Coroutine[Any, Any, None] | Exception
@@ -282,7 +285,7 @@ class FlushedWriter:
         "_flusher",
         "_is_over",
         "_link",
-        "_pong",
+        "_pongs",
         "_rest",
         "_session",
         "_start",
@@ -299,7 +302,7 @@ class FlushedWriter:
         self._start = start
         self.is_listed: bool = False
         """See ``Dirty``."""
-        self._pong: bytes | None = stream.pinged
+        self._pongs: bytes = b"" if stream.pinged is None else encode_frame(PONG, stream.pinged)
         self._rest: trio.CancelScope | None = None
         self._is_over = False
         self.finished: trio.Event = trio.Event()
@@ -331,7 +334,7 @@ class FlushedWriter:
                     self._rest = trio.CancelScope(deadline=trio.current_time() + session.limits.write_deadline)
                     self._start(self._write_rest, memoryview(data)[sent:])
                     return
-                if not outbox.packets and session.state is SessionState.OPEN and self._pong is None:
+                if not outbox.packets and session.state is SessionState.OPEN and not self._pongs:
                     return  # As nearly always; else the next round would find it out.
         except trio.BrokenResourceError:
             self._break(CloseReason.TRANSPORT_CLOSE)
@@ -342,9 +345,9 @@ class FlushedWriter:
 
     def _next(self) -> bytes:
         """Take what is to be written next; nothing if that is all for now, or for ever."""
-        if self._pong is not None:
-            pong, self._pong = self._pong, None
-            return b"" if self._is_over else encode_frame(PONG, pong)
+        if self._pongs:
+            pongs, self._pongs = self._pongs, b""
+            return b"" if self._is_over else pongs
         session = self._session
         if session.outbox.packets and not self._is_over:
             packets = session.outbox.take(SLICE)
@@ -401,5 +404,7 @@ class FlushedWriter:
     def _answer_ping(self, payload: bytes) -> None:
         # "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to previous Ping frame(s),
         # the endpoint MAY elect to send a Pong frame for only the most recently processed Ping frame."
-        self._pong = payload
+        if len(self._pongs) > MAX_PONGS:
+            self._pongs = b""
+        self._pongs += encode_frame(PONG, payload)
         self.wake()
