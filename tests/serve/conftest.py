@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
-from tests.support.front import running_front
+from tests.support.front import running_front, socket_pair
 from tests.support.tls import contexts, make_certificate
 
 
@@ -27,3 +29,24 @@ async def front(autojump_clock):
         yield front
         await front.close_clients()
         assert front.is_idle
+
+
+@pytest.fixture
+def sockets():
+    """The link's end, and the peer's."""
+    ours, theirs = socket_pair()
+    yield ours, theirs
+    ours.close()
+    theirs.close()
+
+
+@pytest.fixture
+def tcp():
+    """The same, over TCP: there are resets."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        theirs = socket.create_connection(listening.getsockname())
+        ours, _ = listening.accept()
+    ours.setblocking(False)
+    yield ours, theirs
+    ours.close()
+    theirs.close()

@@ -13,7 +13,8 @@ from tests.support.engine import message, nothing_is_left, recorder
 from tests.support.front import POLLING, FrontClient, http, running_front, upgrade
 from trio_socketio import CloseReason, EngineConfig, Limits
 from trio_socketio._serve.connection import FrontConnection
-from trio_socketio._serve.link import LINGER, StreamLink
+from trio_socketio._serve.link import LINGER
+from trio_socketio._serve.stream_link import StreamLink
 
 
 class NeverHalfClosed(trio.abc.Stream):

@@ -10,7 +10,7 @@ from tests.support.client import only_session, settle
 from tests.support.engine import nothing_is_left, recorder
 from tests.support.front import POLLING, WEBSOCKET, frame, http, running_front, upgrade
 from trio_socketio import CORS, CloseReason, ConnectionRefused, EngineConfig
-from trio_socketio._serve.link import StreamLink
+from trio_socketio._serve.stream_link import StreamLink
 
 
 class TestPassingOn:

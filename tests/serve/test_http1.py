@@ -20,7 +20,7 @@ from trio_socketio._serve.http1 import (
     encode_answer,
     encode_refusal,
 )
-from trio_socketio._serve.link import StreamLink
+from trio_socketio._serve.stream_link import StreamLink
 
 LIMITS = Limits()
 HOST = "\r\nHost: x"

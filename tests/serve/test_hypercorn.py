@@ -26,7 +26,7 @@ from trio_socketio._serve.hypercorn import (
     WriteDeadlines,
     _is_refusal_of_message,
 )
-from trio_socketio._serve.link import SocketLink
+from trio_socketio._serve.socket_link import SocketLink
 
 UPGRADE = upgrade()
 

@@ -12,7 +12,7 @@ from trio_socketio import Limits
 from trio_socketio._engine.http import BodyTooLarge, ClientGone
 from trio_socketio._serve.http1 import BadRequest
 from trio_socketio._serve.inbound import CONTINUE, Inbound
-from trio_socketio._serve.link import StreamLink
+from trio_socketio._serve.stream_link import StreamLink
 
 CHUNKED = {"transfer_encoding": "chunked"}
 

@@ -16,9 +16,11 @@ from tests.support.engine import Recorder, running_engine
 from trio_socketio import EngineConfig, Limits
 from trio_socketio._engine.server import EngineServer
 from trio_socketio._serve.connection import FrontConnection
-from trio_socketio._serve.link import Link, SocketLink, StreamLink
+from trio_socketio._serve.link import Link
 from trio_socketio._serve.poller import Poller
 from trio_socketio._serve.site import Site
+from trio_socketio._serve.socket_link import SocketLink
+from trio_socketio._serve.stream_link import StreamLink
 from trio_socketio._wire.websocket_frame import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT
 
 POLLING = "/socket.io/?EIO=4&transport=polling"
@@ -281,6 +283,17 @@ def socket_pair(size: int | None = None) -> tuple[socket.socket, socket.socket]:
         if size is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
     return pair
+
+
+async def read_all(sock: socket.socket) -> bytes:
+    """All that comes until the end; an error is one."""
+    received = bytearray()
+    while True:
+        await trio.lowlevel.wait_readable(sock)
+        data = sock.recv(2**20)
+        if not data:
+            return bytes(received)
+        received += data
 
 
 class FrontServer:

@@ -28,7 +28,8 @@ from trio_socketio._serve.http1 import BadRequest, Head, encode_answer, encode_r
 from trio_socketio._serve.inbound import Inbound
 from trio_socketio._serve.link import Link
 from trio_socketio._serve.site import Site
-from trio_socketio._serve.websocket import FlushedWriter, NativeStream
+from trio_socketio._serve.websocket_stream import NativeStream
+from trio_socketio._serve.websocket_writer import FlushedWriter
 from trio_socketio._wire import websocket_handshake
 
 _logger = scope_logger("serve")

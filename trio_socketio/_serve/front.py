@@ -23,10 +23,12 @@ import trio
 
 from trio_socketio._serve.connection import FrontConnection
 from trio_socketio._serve.http1 import encode_refusal
-from trio_socketio._serve.link import Link, SocketLink, StreamLink
+from trio_socketio._serve.link import Link
 from trio_socketio._serve.listening import ListeningSockets, accept_from, accept_streams_from, most_connections
 from trio_socketio._serve.poller import Poller
 from trio_socketio._serve.site import Site
+from trio_socketio._serve.socket_link import SocketLink
+from trio_socketio._serve.stream_link import StreamLink
 
 
 @final

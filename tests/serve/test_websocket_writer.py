@@ -26,7 +26,8 @@ from trio_socketio._engine.statistics import Counters
 from trio_socketio._engine.transport import FAREWELL
 from trio_socketio._serve.flusher import Flusher
 from trio_socketio._serve.link import LINGER
-from trio_socketio._serve.websocket import MAX_PONGS, SLICE, FlushedWriter, NativeStream
+from trio_socketio._serve.websocket_stream import NativeStream
+from trio_socketio._serve.websocket_writer import MAX_PONGS, SLICE, FlushedWriter
 from trio_socketio._wire.websocket_frame import BINARY, CLOSE, CONTINUATION, PONG, TEXT
 
 GOODBYE = (CLOSE, b"")
