@@ -276,7 +276,7 @@ class TestHold:
             await settle()
             await side.client.aclose()
 
-    async def test_the_client_has_gone_already(self, side):
+    async def test_the_client_has_gone_already(self, side, autojump_clock):
         await side.client.aclose()
         with pytest.raises(ClientGone):
             await side.inbound.new_hold().wait()
