@@ -104,7 +104,7 @@ class Front:
         assert self._connections is not None  # noqa: S101 - accepted only while it runs
         if self._closing.is_set():
             sock.close()  # The nursery may have ended already.
-        elif len(self._connections.child_tasks) >= self._most:
+        elif len(self._site.connections) >= self._most:
             # Descriptors are left for what the application opens, and for whoever ends this.
             with suppress(OSError):
                 sock.send(encode_refusal(HTTPStatus.SERVICE_UNAVAILABLE, [("retry-after", "1")]))
