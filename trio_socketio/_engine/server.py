@@ -271,7 +271,7 @@ class EngineServer:
     async def _transport(self, session: Session, stream: MessageStream, new_writer: WriterFactory) -> None:
         writer = new_writer(session, self._registry.start_with_sessions)
         transport = WebSocketTransport(session, stream, writer)
-        session.attach(transport)
+        session.attach(transport)  # pyright: ignore[reportArgumentType] - wake and flush are attributes there
         try:
             await transport.read()
         finally:

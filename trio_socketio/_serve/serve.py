@@ -102,7 +102,7 @@ async def serve(
     finally:
         if sockets is not None:
             sockets.close()
-        await _close(listeners or ())
+        await _close(listeners or ())  # noqa: ASYNC102 - it is shielded, and waits for nobody
         stopped.set()
 
 
