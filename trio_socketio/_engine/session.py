@@ -43,6 +43,8 @@ from trio_socketio._wire.engine_packet import MESSAGE, PING, PONG, EnginePacket,
 
 _logger = scope_logger("engine")
 
+_PONG = PONG.message_form
+
 
 @final
 class SessionState(Enum):
@@ -259,7 +261,8 @@ class Session:
         elif encoded[:1] == MESSAGE:
             message = encoded[1:]
         else:
-            return self.take(PONG if encoded == "3" else decode_packet(encoded))
+            # A pong is what comes from ten thousand clients that are idle.
+            return self.take(PONG if encoded == _PONG else decode_packet(encoded))
         if self.state is not SessionState.OPEN:
             return None
         if self._trace:

@@ -83,9 +83,9 @@ class FrontConnection:
             self._site.connections.discard(self)
             self._site.engine.counters.connections -= 1
             self._timers.end()
-            with trio.CancelScope(shield=True):
-                if not self._is_passed_on:
-                    await self._close()  # noqa: ASYNC102 - it waits for the peer a second at the most
+            if not self._is_passed_on:
+                with trio.move_on_after(2 * FAREWELL, shield=True):
+                    await self._close()
 
     async def _close(self) -> None:
         if self._is_late:
@@ -164,10 +164,7 @@ class FrontConnection:
         engine, body, began = self._site.engine, self._inbound.body(head), self._begins()
         handling = partial(engine.handle_http, request, body.read, self._inbound.new_hold, body.read_nowait())
         try:
-            if engine.asks_application(request):
-                response = await self._unless_gone(handling)
-            else:
-                response = await handling()
+            response = await self._asked(request, handling)
         except (ClientGone, BadRequest) as error:
             engine.undelivered(request, None, CloseReason.TRANSPORT_ERROR)
             self._log(head, error.status if isinstance(error, BadRequest) else None, began)
@@ -212,6 +209,10 @@ class FrontConnection:
             return CloseReason.TRANSPORT_ERROR
         return None
 
+    def _asked(self, request: Request, function: Callable[[], Awaitable[T]]) -> Awaitable[T]:
+        """Call; watched, if that may take the application's time."""
+        return self._unless_gone(function) if self._site.engine.asks_application(request) else function()
+
     async def _unless_gone(self, function: Callable[[], Awaitable[T]]) -> T:
         """Call, and watch whether the client leaves meanwhile: the application may take its time.
 
@@ -250,10 +251,7 @@ class FrontConnection:
     async def _websocket(self, head: Head, request: Request) -> Admission | None:
         engine, began = self._site.engine, self._begins()
         try:
-            if engine.asks_application(request):
-                admission = await self._unless_gone(partial(engine.admit, request))
-            else:
-                admission = await engine.admit(request)
+            admission = await self._asked(request, partial(engine.admit, request))
         except ClientGone:
             return None
         if isinstance(admission, Response):

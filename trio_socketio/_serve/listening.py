@@ -15,11 +15,12 @@ from hypercorn.config import Config
 from hypercorn.utils import repr_socket_addr
 
 from trio_socketio._logging import scope_logger
+from trio_socketio._serve.stream_link import socket_of
 
 try:
     import resource
-except ImportError:  # Windows has no such limit.
-    resource = None  # type: ignore[assignment]
+except ImportError:
+    resource = None  # type: ignore[assignment] # Windows has no such limit
 
 _logger = scope_logger("serve")
 
@@ -99,8 +100,7 @@ async def accept_from(sock: socket.socket, accepted: Accepted) -> None:
                 return  # Closed while this task was about to run, or in the pause.
             if not isinstance(error, OSError) or error.errno not in _NO_ROOM:
                 raise
-            _logger.error("no room for another connection (%s): none is accepted for %g s", error.strerror, PAUSE)  # noqa: TRY400 - its cause is in the text
-            await trio.sleep(PAUSE)
+            await _pause(error)
 
 
 def _accept_some(sock: socket.socket, accepted: Accepted, *, is_tcp: bool) -> None:
@@ -149,12 +149,11 @@ async def _pause(error: OSError) -> None:
 
 def _client_of(stream: trio.abc.Stream) -> str | None:
     """Return the address of a stream's peer, if it is one of TCP, or of TLS over that."""
-    while isinstance(stream, trio.SSLStream):
-        stream = stream.transport_stream
-    if not isinstance(stream, trio.SocketStream) or stream.socket.family not in {socket.AF_INET, socket.AF_INET6}:
+    sock = socket_of(stream)
+    if sock is None or sock.family not in {socket.AF_INET, socket.AF_INET6}:
         return None
     try:
-        return str(stream.socket.getpeername()[0])
+        return str(sock.getpeername()[0])
     except OSError:
         return None  # It has gone already.
 

@@ -1,4 +1,4 @@
-"""Reads all WebSockets that are ready, in one turn of one task.
+"""Reads all sockets that are ready, in one turn of one task.
 
 Trio's own way costs, for each read, a registration with the kernel, a task that is woken, and its walk through a dozen
 coroutines: more than to decode and queue what was read. Here a socket is registered once, and its reader is a plain

@@ -11,6 +11,7 @@ from hypercorn.config import Config
 
 from trio_socketio._asgi.app import ASGIApp
 from trio_socketio._asgi.scope import ASGIApplication
+from trio_socketio._engine.transport import FAREWELL
 from trio_socketio._logging import scope_logger
 from trio_socketio._serve.front import Front
 from trio_socketio._serve.hypercorn import AccessLog, Hypercorn
@@ -102,12 +103,12 @@ async def serve(
     finally:
         if sockets is not None:
             sockets.close()
-        await _close(listeners or ())  # noqa: ASYNC102 - it is shielded, and waits for nobody
+        await _close(listeners or ())  # noqa: ASYNC102 - it is shielded, with a deadline
         stopped.set()
 
 
 async def _close(listeners: Sequence[trio.abc.Listener[trio.abc.Stream]]) -> None:
-    with trio.CancelScope(shield=True):
+    with trio.move_on_after(FAREWELL, shield=True):
         for listener in listeners:
             await trio.aclose_forcefully(listener)
 

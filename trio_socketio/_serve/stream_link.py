@@ -10,6 +10,13 @@ import trio
 from trio_socketio._serve.link import CHUNK, Link, port_of
 
 
+def socket_of(stream: object) -> trio.socket.SocketType | None:
+    """Return the socket under a stream, also under TLS; ``None`` if there is none."""
+    while isinstance(stream, trio.SSLStream):
+        stream = stream.transport_stream
+    return stream.socket if isinstance(stream, trio.SocketStream) else None
+
+
 @final
 class StreamLink(Link):
     """A Trio stream."""
@@ -23,10 +30,8 @@ class StreamLink(Link):
 
     def port(self) -> int:
         """See ``Link``."""
-        stream: object = self._stream
-        while isinstance(stream, trio.SSLStream):
-            stream = stream.transport_stream
-        return port_of(stream.socket) if isinstance(stream, trio.SocketStream) and self.client is not None else 0
+        sock = socket_of(self._stream)
+        return 0 if sock is None or self.client is None else port_of(sock)
 
     async def begin(self) -> str:
         """Shake hands, if it is TLS; return what was chosen by ALPN."""

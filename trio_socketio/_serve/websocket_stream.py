@@ -106,16 +106,22 @@ class NativeStream:
         """Hand on each message; see ``MessageStream``."""
         while True:
             messages, self._messages = self._messages, []
-            for number, message in enumerate(messages, 1):
-                waiting = take(message)
-                if waiting is not None:
-                    self._messages = messages[number:]
-                    await waiting
-                    break
-            else:
-                self._settle()
-                if self._data or not await self._divert(take):
-                    self._messages = await self._receive()
+            waiting = self._give(messages, take)
+            if waiting is not None:
+                await waiting
+                continue
+            self._settle()
+            if self._data or not await self._divert(take):
+                self._messages = await self._receive()
+
+    def _give(self, messages: list[str | bytes], take: Take) -> Coroutine[Any, Any, None] | None:
+        """Hand on messages, up to one that has to be awaited; those behind it are kept."""
+        for number, message in enumerate(messages, 1):
+            waiting = take(message)
+            if waiting is not None:
+                self._messages = messages[number:]
+                return waiting
+        return None
 
     async def _divert(self, take: Take) -> bool:
         """Let the link hand on, up to where the stream's own task must go on: with an end, or with what has to wait.
@@ -157,16 +163,12 @@ class NativeStream:
     def _hand_on(self, data: bytes, take: Take) -> Interruption | None:
         """Hand on what has come; return what has to be awaited or raised in the stream's own task."""
         try:
-            messages = self._messages_of(data)
-            for number, message in enumerate(messages, 1):
-                waiting = take(message)
-                if waiting is not None:
-                    self._messages = messages[number:]
-                    return waiting
-            self._settle()
+            waiting = self._give(self._messages_of(data), take)
+            if waiting is None:
+                self._settle()
         except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this stream's task and no other
             return error
-        return None
+        return waiting
 
     async def _receive(self) -> list[str | bytes]:
         self._settle()
@@ -179,17 +181,17 @@ class NativeStream:
             self.is_over = True
             self.parting = None
             raise trio.EndOfChannel
-        events, counters = self._reader.feed(data), self._counters
-        counters.packets_received += len(events)
-        counters.bytes_received += len(data)
+        events = self._reader.feed(data)
         if self._reader.unfinished or self._is_watched:
             self._watch(events)
+        messages = cast("list[str | bytes]", events)
         for event in events:
             if type(event) is not str and type(event) is not bytes:
                 messages = self._parted(events)
-                counters.packets_received -= len(events) - len(messages)
-                return messages
-        return cast("list[str | bytes]", events)
+                break
+        self._counters.packets_received += len(messages)
+        self._counters.bytes_received += len(data)
+        return messages
 
     def _settle(self) -> None:
         """Obey the control frames that came behind the last messages."""

@@ -65,8 +65,7 @@ class Connection:
     def receive(self, message: str | bytes) -> Awaitable[None] | None:
         """Take a message; see ``Handler``."""
         packet = self._decoder.feed(message)
-        size = len(message) if type(message) is bytes or message.isascii() else encoded_size(message)
-        size += self._unfinished_bytes
+        size = self._unfinished_bytes + encoded_size(message)
         if packet is None:
             self._await_attachments(message, size)
             return None

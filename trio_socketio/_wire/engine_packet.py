@@ -42,10 +42,6 @@ def encoded_size(data: str | bytes) -> int:
     return len(data) if isinstance(data, bytes) or data.isascii() else len(data.encode())
 
 
-def _size(data: str | bytes) -> int:
-    return encoded_size(data) + isinstance(data, str)
-
-
 @final
 class EnginePacket:
     """One Engine.IO packet: immutable, shared among recipients.
@@ -60,7 +56,7 @@ class EnginePacket:
     def __init__(self, type: PacketType, data: str | bytes = "") -> None:  # noqa: A002 - the protocol's word
         self.type: PacketType = type
         self.data: str | bytes = data
-        self.size: int = len(data) + 1 if data.__class__ is str and data.isascii() else _size(data)
+        self.size: int = encoded_size(data) + isinstance(data, str)
         """Bytes as a WebSocket message, without the frame's head."""
         self._payload_form: str | None = None
         self._frame: bytes | None = None

@@ -145,19 +145,15 @@ class JSONDecoder:
         number = message[1:start]
         if start < 0 or len(number) > 15 or not (number.isascii() and (number.isdigit() or not number)):
             return self._feed_text(message)
-        text = message[start:]
-        try:
-            # Nested deeply only if there are many brackets: see ``_json``.
-            few = text.count("[") + text.count("{") <= self._limits.max_json_depth
-            args = _decode_json(text) if few else self._json(message, start)
-        except (msgspec.DecodeError, ValueError):
-            return self._feed_text(message)
-        if type(args) is not list or not args:
-            return self._feed_text(message)
-        name = args[0]
-        if type(name) is not str or name in RESERVED_EVENTS or len(name) > self._limits.max_name_length:
-            return self._feed_text(message)
-        return Event("/", args, int(number) if number else None)
+        args, ack_id, longest = (
+            self._json(message, start),
+            int(number) if number else None,
+            self._limits.max_name_length,
+        )
+        name = args[0] if type(args) is list and args else None
+        if type(name) is str and name not in RESERVED_EVENTS and len(name) <= longest:
+            return Event("/", args, ack_id)
+        return _packet("2", "/", ack_id, args, longest)
 
     def _feed_text(self, message: str) -> SocketPacket | None:
         head = _HEAD.match(message)

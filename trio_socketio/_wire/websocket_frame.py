@@ -187,7 +187,7 @@ class FrameReader:
             if len(self._rest) < self._needed:
                 return []
             # A bytearray is read as bytes are; nothing that comes out is a piece of it.
-            data, self._rest = self._rest, None  # type: ignore[assignment]
+            data, self._rest = self._rest, None  # type: ignore[assignment] # it is one from here on
         elif self._over:
             return []
         events: list[Event] = []
