@@ -346,7 +346,7 @@ class TestPrefixedStream:
         secure = trio.SSLStream(ours, tls[0], server_side=True)
         assert PrefixedStream(secure, b"").transport_stream is ours
         with pytest.raises(AttributeError):
-            PrefixedStream(secure, b"").socket  # noqa: B018
+            PrefixedStream(secure, b"").socket  # noqa: B018 - reading it raises
 
 
 def head_of(data: bytes) -> Head:

@@ -125,30 +125,22 @@ async def test_nobody_starves(peers, autojump_clock, nursery):
     assert len(set(firsts)) == count, "each is read once before any is read twice"
 
 
-async def test_others_have_their_turn(peers, autojump_clock, monkeypatch):
-    monkeypatch.setattr(poller_module, "READS_PER_CHECKPOINT", 5)
+@pytest.mark.parametrize(
+    ("bound", "value", "said", "reads"),
+    [("READS_PER_CHECKPOINT", 5, b"x", 5), ("BYTES_PER_CHECKPOINT", 25, b"x" * 10, 3)],
+    ids=["reads", "bytes"],
+)
+async def test_others_have_their_turn(peers, autojump_clock, monkeypatch, bound, value, said, reads):
+    monkeypatch.setattr(poller_module, bound, value)
     peers.add(50)
     for number in range(50):
-        peers.say(number, b"x")
+        peers.say(number, said)
     seen = set()
     while len(peers.read) < 50:
         seen.add(len(peers.read))
         await trio.lowlevel.checkpoint()
-    assert seen <= set(range(0, 50, 5))
+    assert seen <= set(range(0, 50, reads))
     assert len(seen) > 3
-
-
-async def test_others_have_their_turn_in_a_flood_of_bytes(peers, autojump_clock, monkeypatch):
-    monkeypatch.setattr(poller_module, "BYTES_PER_CHECKPOINT", 25)
-    peers.add(50)
-    for number in range(50):
-        peers.say(number, b"x" * 10)
-    seen = set()
-    while len(peers.read) < 50:
-        seen.add(len(peers.read))
-        await trio.lowlevel.checkpoint()
-    assert seen <= set(range(0, 50, 3))
-    assert len(seen) > 10
     assert sorted(number for number, _ in peers.read) == list(range(50)), "each once, before any has a second turn"
 
 

@@ -19,6 +19,18 @@ def reset(sock: socket.socket) -> None:
     sock.close()
 
 
+async def receiving(nursery: trio.Nursery, link: SocketLink) -> list[bytes]:
+    """Wait for something in a task of its own; it is then in the list."""
+    received = []
+
+    async def receive() -> None:
+        received.append(await link.receive())
+
+    nursery.start_soon(receive)
+    await settle()
+    return received
+
+
 class TestSocket:
     async def test_what_it_knows(self, sockets):
         link = SocketLink(sockets[0], "192.0.2.1")
@@ -27,13 +39,7 @@ class TestSocket:
 
     async def test_receive(self, sockets, nursery, autojump_clock):
         link = SocketLink(sockets[0], None)
-        received = []
-
-        async def receive():
-            received.append(await link.receive())
-
-        nursery.start_soon(receive)
-        await settle()
+        received = await receiving(nursery, link)
         assert not received
         sockets[1].send(b"one")
         await settle()
@@ -62,13 +68,7 @@ class TestSocket:
 
     async def test_closed_meanwhile(self, sockets, nursery, autojump_clock):
         link = SocketLink(sockets[0], None)
-        received = []
-
-        async def receive():
-            received.append(await link.receive())
-
-        nursery.start_soon(receive)
-        await settle()
+        received = await receiving(nursery, link)
         await link.aclose()
         await settle()
         assert received == [b""]
