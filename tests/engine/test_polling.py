@@ -406,6 +406,20 @@ class TestDeadline:
             await engine.handle_http(request(query, "POST", {"content-length": "99999999"}), SlowBody().read)
             assert trio.current_time() == 30
 
+    async def test_its_session_ends_meanwhile(self, engine, nursery, autojump_clock):
+        query, session = await open_polling(engine)
+        answers = []
+
+        async def send():
+            answers.append(await result(engine.handle_http(request(query, "POST"), SlowBody().read)))
+
+        nursery.start_soon(send)
+        await trio.sleep(3)
+        session.close(CloseReason.FORCED_SERVER_CLOSE)
+        await settle()
+        assert (answers, trio.current_time()) == ([(400, b"")], 3)
+        assert recorder(session).reasons == [CloseReason.FORCED_SERVER_CLOSE]
+
     async def test_one_that_comes_in_time(self, engine, nursery, autojump_clock):
         query, session = await open_polling(engine)
         body = SlowBody()

@@ -48,12 +48,13 @@ def payload(packets: Sequence[EnginePacket]) -> Response:
 class PollingTransport:
     """The requests of one session."""
 
-    __slots__ = ("_held", "_is_pushing", "_push", "_session")
+    __slots__ = ("_held", "_is_pushing", "_is_reading", "_push", "_session")
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._held: Hold | None = None
         self._is_pushing = False
+        self._is_reading = False
         self._push = trio.CancelScope()
 
     @property
@@ -78,7 +79,13 @@ class PollingTransport:
         if self._held is not None:
             self._held.release()
 
-    flush = end = wake
+    flush = wake
+
+    def end(self) -> None:
+        """Let the held GET look for the last time, and wait no longer for a body that nobody would take."""
+        self.wake()
+        if self._is_reading:
+            self._push.cancel()
 
     async def poll(self, new_hold: Callable[[], Hold] = EventHold) -> Response:
         """Serve a GET, which waits by what ``new_hold`` makes."""
@@ -151,7 +158,11 @@ class PollingTransport:
             raise BodyTooLarge
         if body is None:
             with trio.CancelScope(deadline=trio.current_time() + self._patience(request)) as self._push:
-                body = await read_body(limits.max_payload)
+                self._is_reading = True
+                try:
+                    body = await read_body(limits.max_payload)
+                finally:
+                    self._is_reading = False
             if body is None:
                 is_late = self._session.state is not SessionState.CLOSED
                 return self._reject(CloseReason.TRANSPORT_ERROR, Response(408 if is_late else 400))
