@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 
 import pytest
 import trio
@@ -58,6 +59,30 @@ async def test_arguments_both_ways(way, name):
         assert (await websocket.receive())[:2] == "40"
         assert await websocket.receive_without_pings(len(frames)) == [compact(frame) for frame in frames]
         assert received == [args]
+
+
+SMALL = array("b", range(-5, 5))
+WIDE = array("i", [number * 70_000 - 100_000 for number in range(5)])
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        (memoryview(SMALL), SMALL.tobytes()),
+        (memoryview(WIDE), WIDE.tobytes()),
+        (bytearray(WIDE.tobytes()), WIDE.tobytes()),
+        (memoryview(WIDE)[1:3], WIDE.tobytes()[4:12]),
+        (memoryview(WIDE)[::2], WIDE[::2].tobytes()),
+    ],
+)
+async def test_views_of_numbers_are_sent_as_their_bytes(way, value, sent):
+    server = Server()
+    async with way(server) as url, raw_client(url) as client, client.session() as websocket:
+        await websocket.send("40")
+        await websocket.receive()
+        await only_socket(server).emit("x", value)
+        assert await websocket.receive() == f'451-["x",{placeholder(0)}]'
+        assert await websocket.receive() == sent
 
 
 @pytest.mark.parametrize(
