@@ -61,6 +61,11 @@ class Echo:
                 continue
             return
 
+    def pinged(self) -> None:
+        """Nothing is kept until it has arrived."""
+
+    ponged = pinged
+
     def closed(self, reason: object) -> None:
         pass
 

@@ -52,7 +52,7 @@ class TestConnectTimeout:
             assert await client.get_close() == []
             assert ended == [(pytest.approx(began + 45), "forced server close")]
             assert not sio.sockets
-            assert not sio._members["/"].adapter._rooms._members, "the rooms are left"
+            assert not sio._namespaces.get("/").adapter._rooms._members, "the rooms are left"
 
     async def test_a_hanging_middleware_of_a_second_namespace_is_ended_by_it_too(self, autojump_clock):
         # Namespace.middleware: "One that hangs is ended by Limits.connect_timeout."

@@ -77,7 +77,7 @@ class TestRooms:
             socket.join("b")
             socket.leave("a")
             assert socket.rooms == frozenset()
-            assert not sio._members["/"].adapter._rooms._rooms
+            assert not sio._namespaces.get("/").adapter._rooms._rooms
 
     async def test_rooms_of_namespaces_are_apart(self, sio, autojump_clock):
         chat = sio.namespace("/chat")

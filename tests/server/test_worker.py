@@ -71,7 +71,7 @@ class TestConnectionTask:
             assert other.get_waiting() == [f'42["left","{socket_id}"]', '42["left too"]']
             assert client.get_waiting() == []
             (rest,) = sio.sockets
-            assert sio._members["/"].adapter._rooms._members.keys() == {"lobby", rest}
+            assert sio._namespaces.get("/").adapter._rooms._members.keys() == {"lobby", rest}
 
     async def test_several_run_side_by_side(self, sio, autojump_clock):
         log = []

@@ -67,7 +67,7 @@ class TestCancellationOfTheServer:
         assert not sio.engine.sessions and not sio.engine.is_running
         assert not chat.sockets
         assert session.closed.is_set() and not session.outbox
-        rooms = sio._members["/chat"].adapter._rooms
+        rooms = sio._namespaces.get("/chat").adapter._rooms
         assert not rooms._members and not rooms._rooms
         assert len(reasons) == (phase not in {"open", "middleware"})
         assert trio.current_time() < 10
@@ -158,6 +158,6 @@ class TestCancellationOfTheServer:
             assert open_things == 0
             assert not sio.sockets and not sio.engine.sessions
             assert all(session.closed.is_set() for session in sessions), steps
-            rooms = sio._members["/"].adapter._rooms
+            rooms = sio._namespaces.get("/").adapter._rooms
             assert not rooms._members and not rooms._rooms
             assert set(reasons) <= {"server shutting down", "transport close", "client namespace disconnect"}

@@ -63,7 +63,7 @@ class TestDisconnect:
             # The bound is for all of a socket's handlers together.
             assert log[:2] == ["had time", 3]
             assert "and gets on" not in log
-            assert not sio._members["/"].adapter._rooms._rooms
+            assert not sio._namespaces.get("/").adapter._rooms._rooms
 
     async def test_when_the_server_ends_it_still_has_its_time(self, autojump_clock):
         sio = Server(CALM, limits=Limits(disconnect_timeout=3))

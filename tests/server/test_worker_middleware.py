@@ -168,8 +168,8 @@ class TestMiddleware:
             await client.put("40")
             assert (await client.get()).startswith("44")
         assert rooms == [{"a", "b"}, {"a", "b"}]
-        assert not sio._members["/"].adapter._rooms._members
-        assert not sio._members["/"].adapter._rooms._rooms
+        assert not sio._namespaces.get("/").adapter._rooms._members
+        assert not sio._namespaces.get("/").adapter._rooms._rooms
 
     async def test_rooms_joined_in_a_middleware_are_there_for_the_first_broadcast(self, sio, autojump_clock):
         @sio.middleware

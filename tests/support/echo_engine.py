@@ -21,6 +21,11 @@ class Echo:
     async def receive(self, message: str | bytes) -> None:
         self.session.send([EnginePacket(PacketType.MESSAGE, message)])
 
+    def pinged(self) -> None:
+        """Nothing is kept until it has arrived."""
+
+    ponged = pinged
+
     def closed(self, reason) -> None:
         pass
 

@@ -61,6 +61,11 @@ class Recorder:
             finally:
                 self.session.resume()
 
+    def pinged(self) -> None:
+        """Nothing is kept until it has arrived."""
+
+    ponged = pinged
+
     def closed(self, reason: str) -> None:
         self.reasons.append(reason)
         self.closed_at = trio.current_time()

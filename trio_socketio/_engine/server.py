@@ -102,6 +102,10 @@ class EngineServer:
         """Run what a connection leaves behind; see ``SessionRegistry.start_soon``."""
         return self._registry.start_soon(function)
 
+    def start_with_sessions(self, function: Callable[..., Awaitable[None]], /, *args: object) -> None:
+        """Start a task that ends with the sessions; see ``SessionRegistry.start_with_sessions``."""
+        self._registry.start_with_sessions(function, *args)
+
     def new_timers(self, on_fault: Callable[[Exception], None]) -> Timers:
         """Make deadlines for a connection, by the server's clock."""
         return self._registry.new_timers(on_fault)

@@ -80,6 +80,12 @@ class Handler(Protocol):
             RemoteProtocolError: the client must be closed for this message; the awaitable, likewise.
         """
 
+    def pinged(self) -> None:
+        """A ping was sent, behind all that was sent before."""
+
+    def ponged(self) -> None:
+        """The last ping was answered: what was sent in front of it has arrived."""
+
     def closed(self, reason: CloseReason) -> None:
         """The session has ended."""
 
@@ -241,6 +247,8 @@ class Session:
             return self._deliver(packet.data)
         if packet.type is PacketType.PONG:
             self._heartbeat.pong()
+            if self._handler is not None:
+                self._handler.ponged()
         elif packet.type is PacketType.CLOSE:
             self.close(CloseReason.TRANSPORT_CLOSE)
         elif packet.type is PacketType.PING:
@@ -352,6 +360,8 @@ class Session:
     def _ping(self) -> None:
         # Also behind a full queue: it may be what tells that the client is gone.
         self.send_anyway((PING,))
+        if self._handler is not None:
+            self._handler.pinged()
 
     def _log_packets(self, verb: str, batch: Sequence[EnginePacket]) -> None:
         name = "-" if self.transport is None else self.transport.name

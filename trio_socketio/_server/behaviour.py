@@ -1,31 +1,79 @@
-"""What the application has registered for a namespace."""
+"""What the application has registered: for a family of namespaces, for a namespace, for a single socket.
+
+These three inherit from one another, live: what is registered for a pattern of namespaces counts for each of them, also
+for those that are there already; what is registered for a namespace counts for each of its sockets.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias, final
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Generic, TypeAlias, TypeVar, final
 
-from trio_socketio._server.socket import Socket
 from trio_socketio._socket.handlers import Handlers
 
-SocketHandler: TypeAlias = Callable[[Socket], Awaitable[Any]]
-"""``async def handler(socket)``: a middleware, or a connection's task."""
+F = TypeVar("F")
 
-DisconnectHandler: TypeAlias = Callable[[Socket, str], Awaitable[Any]]
-"""``async def handler(socket, reason)``."""
-
-ErrorHandler: TypeAlias = Callable[[Socket, Exception, str], Awaitable[Any]]
-"""``async def handler(socket, error, event)``; the event's name, or ``connection``, ``disconnect``, ``middleware``."""
+AsyncFunction: TypeAlias = Callable[..., Awaitable[Any]]
 
 
 @final
-@dataclass(slots=True)
-class Behaviour:
-    """All handlers of a namespace, each kind in the order in which it was registered."""
+class Functions(Generic[F]):
+    """Functions of one kind, in their order: those that were inherited come first."""
 
-    middlewares: list[SocketHandler] = field(default_factory=list)
-    connection: list[SocketHandler] = field(default_factory=list)
-    events: Handlers = field(default_factory=Handlers)
-    disconnect: list[DisconnectHandler] = field(default_factory=list)
-    error: list[ErrorHandler] = field(default_factory=list)
+    __slots__ = ("_inherited", "_own")
+
+    def __init__(self, inherited: Functions[F] | None = None) -> None:
+        self._inherited = inherited
+        self._own: list[F] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._own) or bool(self._inherited)
+
+    def __iter__(self) -> Iterator[F]:
+        """Go through a snapshot: a function may remove itself."""
+        if self._inherited is not None:
+            yield from self._inherited
+        yield from tuple(self._own)
+
+    def add(self, function: F, *, prepend: bool = False) -> None:
+        """Register a function as the last one of this level, or as the first."""
+        self._own.insert(0 if prepend else len(self._own), function)
+
+    def remove(self, function: F) -> None:
+        """Take a function out.
+
+        Raises:
+            ValueError: it is not registered on this level.
+        """
+        if function not in self._own:
+            msg = f"{function!r} is not registered here: nothing to remove"
+            raise ValueError(msg)
+        self._own.remove(function)
+
+
+@final
+class Behaviour:
+    """All handlers of one level, with those that it inherits in front."""
+
+    __slots__ = ("any", "connection", "disconnect", "error", "events", "expired", "middlewares", "outgoing", "packets")
+
+    def __init__(self, inherited: Behaviour | None = None) -> None:
+        above = inherited
+        self.events: Handlers = Handlers(above and above.events)
+        self.middlewares: Functions[AsyncFunction] = Functions(above and above.middlewares)
+        self.connection: Functions[AsyncFunction] = Functions(above and above.connection)
+        self.disconnect: Functions[AsyncFunction] = Functions(above and above.disconnect)
+        self.error: Functions[AsyncFunction] = Functions(above and above.error)
+        self.expired: Functions[AsyncFunction] = Functions(above and above.expired)
+        """Told that a lost socket can't come back any more."""
+        self.packets: Functions[AsyncFunction] = Functions(above and above.packets)
+        """Middlewares for events."""
+        self.any: Functions[AsyncFunction] = Functions(above and above.any)
+        """Told of every event that comes."""
+        self.outgoing: Functions[Callable[..., object]] = Functions(above and above.outgoing)
+        """Told of every event that is sent."""
+
+    @property
+    def filters_events(self) -> bool:
+        """Somebody has a look at events before their handlers get them."""
+        return bool(self.any) or bool(self.packets)

@@ -8,9 +8,8 @@ disconnected, so that it starves neither its neighbours nor an answer that its o
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Awaitable, Callable
-from typing import final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, final
 
 import trio
 
@@ -20,7 +19,9 @@ from trio_socketio._exceptions import RemoteProtocolError
 from trio_socketio._limits import Limits
 from trio_socketio._logging import scope_logger, shortened, tracing
 from trio_socketio._server.members import Members
+from trio_socketio._server.namespaces import Namespaces
 from trio_socketio._server.socket import SocketState
+from trio_socketio._server.tenant import Tenant
 from trio_socketio._server.worker import SocketWorker
 from trio_socketio._socket.peer import encode_batch
 from trio_socketio._wire.engine_packet import EnginePacket, encoded_size
@@ -29,23 +30,35 @@ from trio_socketio._wire.socket_packet import Ack, Connect, ConnectError, Discon
 
 _logger = scope_logger("socket")
 
-SOCKET_ID_BYTES = 15
-"""Random bytes of a socket's id: 20 URL-safe characters, unrelated to the session's id."""
-
 
 @final
 class Connection:
     """Handles the messages of one session."""
 
-    def __init__(self, session: Session, find: Callable[[str], Members | None], parser: Parser, limits: Limits) -> None:
-        self.session = session
-        self._find = find
+    def __init__(
+        self,
+        session: Session,
+        namespaces: Namespaces,
+        parser: Parser,
+        limits: Limits,
+        start_lasting: Callable[..., None],
+    ) -> None:
+        self.session: Session = session
+        self._namespaces = namespaces
         self._parser = parser
         self._limits = limits
+        self._start_lasting = start_lasting
+        """Starts a task that may outlive the session."""
         self._decoder = parser.decoder(limits)
-        self._workers: dict[str, SocketWorker] = {}
+        self._workers: dict[str, Tenant] = {}
+        self._searches: dict[str, trio.CancelScope] = {}
+        """Joins for which the application is being asked whether there is such a namespace."""
+        self._unfinished: set[Tenant] = set()
+        """Workers that run, also when their sockets have ended."""
         self._left: set[str] = set()
         """Namespaces that the client was told to leave: packets for them may be on their way."""
+        self._pinged: list[tuple[Tenant, int]] = []
+        """What had been sent in front of the ping whose pong is due."""
         self._nursery: trio.Nursery | None = None
         self._unfinished_bytes = 0
         self._trace = tracing(_logger)
@@ -58,9 +71,23 @@ class Connection:
         self._close_after("connect", self._limits.connect_timeout, CloseReason.FORCED_SERVER_CLOSE)
 
     def closed(self, reason: CloseReason) -> None:
-        """End all sockets."""
+        """End all sockets, or lose them."""
+        for search in self._searches.values():
+            search.cancel()
         for worker in list(self._workers.values()):
             worker.end(reason)
+
+    def pinged(self) -> None:
+        """Note what was sent in front of a ping."""
+        workers = self._workers.values()
+        self._pinged = [(each, each.replay.offsets.position) for each in workers if each.replay is not None]
+
+    def ponged(self) -> None:
+        """Note that the ping has arrived, and with it all that was sent in front of it."""
+        for worker, position in self._pinged:
+            if worker.replay is not None:
+                worker.replay.arrived(position)
+        self._pinged = []
 
     def receive(self, message: str | bytes) -> Awaitable[None] | None:
         """Take a message; see ``Handler``."""
@@ -80,7 +107,7 @@ class Connection:
         worker = self._workers.get(packet.namespace)
         if worker is None or worker.state is not SocketState.CONNECTED:
             worker = self._worker_of(packet)
-        if worker is None or not packet.args or worker.queue.put_nowait(packet, size):
+        if worker is None or not packet.args or worker.dispatcher.queue.put_nowait(packet, size):
             return None
         return self._wait_for_room(worker, packet, size)
 
@@ -92,11 +119,11 @@ class Connection:
             self._worker_of(unfinished)
             self._close_after("attachments", self._limits.attachments_timeout, CloseReason.FORCED_CLOSE)
 
-    async def _wait_for_room(self, worker: SocketWorker, event: Event, size: int) -> None:
+    async def _wait_for_room(self, worker: Tenant, event: Event, size: int) -> None:
         self.session.pause()
         try:
             with trio.move_on_after(self._limits.event_queue_timeout) as patience:
-                await worker.queue.put(event, size)
+                await worker.dispatcher.queue.put(event, size)
             if patience.cancelled_caught:
                 _logger.warning("%s: its event queue stayed full, disconnected", worker.socket.id)
                 self.session.counters.event_queues_full += 1
@@ -120,7 +147,7 @@ class Connection:
                 msg = "CONNECT_ERROR from a client"
                 raise RemoteProtocolError(msg)
 
-    def _worker_of(self, packet: SocketPacket) -> SocketWorker | None:
+    def _worker_of(self, packet: SocketPacket) -> Tenant | None:
         """Return the connected socket that a packet is for; ``None`` if it has just been ended by us.
 
         Raises:
@@ -134,24 +161,61 @@ class Connection:
         msg = f"packet for a namespace that was not joined, {shortened(packet.namespace)}"
         raise RemoteProtocolError(msg)
 
-    def _join(self, name: str, auth: object) -> None:
-        if name in self._workers:
+    def _join(self, name: str, auth: Mapping[str, Any] | None) -> None:
+        if name in self._workers or name in self._searches:
             msg = f"second CONNECT to {shortened(name)}"
             raise RemoteProtocolError(msg)
-        nursery, members, most = self._nursery, self._find(name), self._limits.max_namespaces
+        nursery, most = self._nursery, self._limits.max_namespaces
         assert nursery is not None  # noqa: S101 - messages come only after the start
-        if members is None:
-            self.send(ConnectError(name, {"message": "Invalid namespace"}))
-        elif len(self._workers) >= most or len(nursery.child_tasks) >= 2 * most:
+        members = self._namespaces.get(name)
+        if len(self._workers) + len(self._searches) >= most or len(self._unfinished) >= 2 * most:
             # As many may be left whose handlers are not done with them yet: else one could leave and join without end.
             self.send(ConnectError(name, {"message": "Too many namespaces"}))
+        elif members is not None:
+            self._enter(members, auth)
+        elif self._namespaces.has_families:
+            self._searches[name] = trio.CancelScope(deadline=trio.current_time() + self._limits.connect_timeout)
+            nursery.start_soon(self._search, name, auth)
         else:
-            socket_id = secrets.token_urlsafe(SOCKET_ID_BYTES)
-            worker = self._workers[name] = SocketWorker(socket_id, members, self, auth, self._limits)
-            self._left.discard(name)
-            deadline = trio.current_time() + self._limits.connect_timeout
-            self.session.timers.set(("join", name), deadline, worker.time_out)
-            nursery.start_soon(worker.run)
+            self.send(ConnectError(name, {"message": "Invalid namespace"}))
+
+    @trio.lowlevel.enable_ki_protection
+    async def _search(self, name: str, auth: Mapping[str, Any] | None) -> None:
+        """Ask the application for a namespace, and let the client join it."""
+        message = "Connection timed out"
+        members = None
+        with self._searches[name]:
+            try:
+                members = await self._namespaces.find(name, {} if auth is None else auth)
+                message = "Invalid namespace"
+            except Exception:
+                _logger.exception("the function that knows the namespaces has failed for %s", shortened(name))
+                message = "Internal server error"
+        del self._searches[name]
+        if self.session.closed.is_set():
+            return
+        if members is None:
+            self.send(ConnectError(name, {"message": message}))
+        else:
+            self._enter(members, auth)
+
+    def _enter(self, members: Members, auth: Mapping[str, Any] | None) -> None:
+        nursery, name, recovery = self._nursery, members.name, members.recovery
+        assert nursery is not None  # noqa: S101 - messages come only after the start
+        claimed = None if recovery is None or auth is None else recovery.claim(name, auth, self.session)
+        if claimed is not None and claimed.is_kept:
+            worker: Tenant = claimed
+            worker.claim(self, auth)
+            nursery.start_soon(worker.run_return)
+        else:
+            worker = SocketWorker(members, self, auth, self._limits, claimed)
+            start = self._start_lasting if worker.is_kept else nursery.start_soon
+            start(worker.run)
+        self._workers[name] = worker
+        self._unfinished.add(worker)
+        self._left.discard(name)
+        deadline = trio.current_time() + self._limits.connect_timeout
+        self.session.timers.set(("join", name), deadline, worker.time_out)
 
     # Asked by workers
 
@@ -175,17 +239,21 @@ class Connection:
             _logger.debug("sends %s", shortened(packet))
         return encode_batch(self._parser, packet)
 
-    def joined(self, worker: SocketWorker) -> None:
+    def joined(self, worker: Tenant) -> None:
         """The client has joined a namespace: it may stay."""
         self.session.timers.clear("connect")
         self.session.timers.clear(("join", worker.socket.namespace))
 
-    def ended(self, worker: SocketWorker) -> None:
+    def ended(self, worker: Tenant) -> None:
         """Forget a socket."""
         name = worker.socket.namespace
         if self._workers.get(name) is worker:
             del self._workers[name]
         self.session.timers.clear(("join", name))
+
+    def finished(self, worker: Tenant) -> None:
+        """Forget a worker."""
+        self._unfinished.discard(worker)
 
     def disconnect_all(self) -> None:
         """End all sockets of the client, and close its session when they have been told."""

@@ -1,122 +1,104 @@
-"""A namespace, as the application sees it: handlers, sockets, broadcasts."""
+"""A namespace, as the application sees it: its sockets, and broadcasts to them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar, final
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol
 
-from trio_socketio._server.behaviour import DisconnectHandler, ErrorHandler, SocketHandler
+import trio
+
+from trio_socketio._server.adapter import Broadcaster
+from trio_socketio._server.answers import Answers
+from trio_socketio._server.behaviour import Behaviour
 from trio_socketio._server.broadcast import BroadcastOperator, HasId
-from trio_socketio._server.members import Members
+from trio_socketio._server.class_based import register_methods
+from trio_socketio._server.remote_socket import RemoteSocket
+from trio_socketio._server.server_events import ServerEvents, check_server_event
 from trio_socketio._server.socket import Socket
 from trio_socketio._server.target import Target
-from trio_socketio._socket.handlers import EventHandler, check_handled_event, check_handler
 from trio_socketio._types import Data, Room
-from trio_socketio._util import NoPublicConstructor
-
-SocketHandlerT = TypeVar("SocketHandlerT", bound=SocketHandler)
-EventHandlerT = TypeVar("EventHandlerT", bound=EventHandler)
-DisconnectHandlerT = TypeVar("DisconnectHandlerT", bound=DisconnectHandler)
-ErrorHandlerT = TypeVar("ErrorHandlerT", bound=ErrorHandler)
 
 
-@final
-class Namespace(metaclass=NoPublicConstructor):
-    """A channel of its own on the clients' connections; made by ``Server.namespace``."""
+class Place(Protocol):
+    """What stands behind a namespace."""
 
-    def __init__(self, members: Members) -> None:
-        self._members = members
-        self._behaviour = members.behaviour
+    behaviour: Behaviour
+    server_events: ServerEvents
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def adapter(self) -> Broadcaster:
+        """Reaches its sockets."""
+        ...
+
+    def sockets(self) -> Mapping[str, Socket]:
+        """Return the connected sockets of this server."""
+        ...
+
+
+class Places(Protocol):
+    """A server."""
+
+    def _place(self, name: str) -> Place:
+        """Return what stands behind a name; made if it is not there."""
+        ...
+
+
+class Namespace:
+    """A channel of its own on the clients' connections; and the base of classes that handle its events.
+
+    A subclass registers its methods by making an instance: ``Chat(sio, "/chat")``, with
+
+    ``class Chat(Namespace): async def on_message(self, socket, text): ...``
+
+    A method ``on_<event>`` handles that event; ``on_connection(socket)``, ``on_disconnect(socket, reason)``,
+    ``on_error(socket, error, event)``, ``on_expired(socket)`` and ``middleware(socket)`` are what the decorators of the
+    same names take. An event whose name is no identifier, or that is to be handled concurrently, gets its method by
+    ``@handles("private message", concurrent=True)``.
+
+    Args:
+        server: the server.
+        name: the namespace's; a missing leading slash is added.
+
+    Raises:
+        TypeError: the name is not text, or a method that handles an event is not async, or takes other arguments.
+        ValueError: the name can't be a namespace's, or an event has a handler already.
+    """
+
+    def __init__(self, server: Places, name: str) -> None:
+        self._server = server
+        self._name = server._place(name).name
+        self._register_methods()
+
+    def _register_methods(self) -> None:
+        register_methods(self, self._behaviour, stop_at=Namespace)
 
     def __repr__(self) -> str:
-        return f"<Namespace {self.name} with {len(self._members)} sockets>"
+        return f"<{type(self).__name__} {self._name} with {len(self.sockets)} sockets>"
 
     @property
     def name(self) -> str:
         """Begins with a slash."""
-        return self._members.name
+        return self._name
 
     @property
     def sockets(self) -> Mapping[str, Socket]:
         """The sockets of this server that are connected, by id: a snapshot."""
-        return self._members.sockets()
+        return self._server._place(self._name).sockets()
 
-    # Registration
+    @property
+    def rooms(self) -> Mapping[str, frozenset[str]]:
+        """The rooms that sockets of this server are in, with the ids of those: a snapshot."""
+        return self._server._place(self._name).adapter.rooms()
 
-    def middleware(self, function: SocketHandlerT) -> SocketHandlerT:
-        """Register ``async def middleware(socket)``, run before the client's CONNECT is answered; several run in order.
-
-        Raising ``ConnectionRefused`` refuses the client with its message and data; any other exception is logged, and
-        the client sees "Internal server error". One that hangs is ended by ``Limits.connect_timeout``.
-
-        Raises:
-            TypeError: another kind of function.
-        """
-        check_handler(function, 1, "middleware(socket)")
-        self._behaviour.middlewares.append(function)
-        return function
-
-    def on_connection(self, function: SocketHandlerT) -> SocketHandlerT:
-        """Register ``async def handler(socket)``: a task for each socket, begun when it has joined.
-
-        It may return at once, or live as long as the socket: it is cancelled when the socket ends. In its ``finally``
-        the rooms are still readable and ``disconnect_reason`` is set. If it raises, the socket is disconnected.
-
-        Raises:
-            TypeError: another kind of function.
-        """
-        check_handler(function, 1, "handler(socket)")
-        self._behaviour.connection.append(function)
-        return function
-
-    def on(self, event: str, *, concurrent: bool = False) -> Callable[[EventHandlerT], EventHandlerT]:
-        """Register ``async def handler(socket, *args)`` for an event.
-
-        The events of a socket are handled one after the other, in the order in which they were sent. What the handler
-        returns is the acknowledgement, if the client asked for one: a tuple for several arguments, ``None`` for none.
-        If it raises, the error is logged and given to ``on_error``, no acknowledgement is sent, the socket lives on. An
-        event with more or fewer arguments than the function takes does not reach it.
-
-        Args:
-            event: its name.
-            concurrent: run it in a task of its own, beside later events: up to ``Limits.max_concurrent_handlers``.
-
-        Raises:
-            TypeError: another kind of function, or the name is not text.
-            ValueError: the name is reserved, or is no event of clients (``connection``), or has a handler already.
-        """
-        check_handled_event(event)
-
-        def register(function: EventHandlerT) -> EventHandlerT:
-            self._behaviour.events.add(event, function, concurrent=concurrent)
-            return function
-
-        return register
-
-    def on_disconnect(self, function: DisconnectHandlerT) -> DisconnectHandlerT:
-        """Register ``async def handler(socket, reason)``, run when a socket has ended and its tasks are gone.
-
-        It runs shielded, for ``Limits.disconnect_timeout`` at most; the rooms are still readable.
-
-        Raises:
-            TypeError: another kind of function.
-        """
-        check_handler(function, 2, "handler(socket, reason)")
-        self._behaviour.disconnect.append(function)
-        return function
-
-    def on_error(self, function: ErrorHandlerT) -> ErrorHandlerT:
-        """Register ``async def handler(socket, error, event)``, told of every exception of a handler.
-
-        ``event`` is the event's name, or ``connection``, ``disconnect`` or ``middleware``. It runs shielded, for
-        ``Limits.disconnect_timeout`` at most, since the socket may have ended by that error; what it raises is logged.
-
-        Raises:
-            TypeError: another kind of function.
-        """
-        check_handler(function, 3, "handler(socket, error, event)")
-        self._behaviour.error.append(function)
-        return function
+    @property
+    def _behaviour(self) -> Behaviour:
+        return self._server._place(self._name).behaviour
 
     # Broadcasts
 
@@ -140,6 +122,10 @@ class Namespace(metaclass=NoPublicConstructor):
         """All sockets; events are dropped for those to which they can't be written at once."""
         return self._everybody().volatile
 
+    def compress(self, worthwhile: bool = True) -> BroadcastOperator:
+        """All sockets; see ``BroadcastOperator.compress``."""
+        return self._everybody().compress(worthwhile)
+
     async def emit(self, event: str, *args: Data) -> None:
         """Send an event to all sockets; see ``BroadcastOperator.emit``."""
         await self._everybody().emit(event, *args)
@@ -148,5 +134,69 @@ class Namespace(metaclass=NoPublicConstructor):
         """Send an event to all sockets; see ``BroadcastOperator.emit_nowait``."""
         self._everybody().emit_nowait(event, *args)
 
+    def call(self, event: str, *args: Data) -> AbstractAsyncContextManager[Answers]:
+        """Ask all sockets, and take the answers as they come; see ``BroadcastOperator.call``."""
+        return self._everybody().call(event, *args)
+
+    async def gather(self, event: str, *args: Data) -> dict[str, Any]:
+        """Ask all sockets, and return all answers; see ``BroadcastOperator.gather``."""
+        return await self._everybody().gather(event, *args)
+
+    # Sockets of all servers
+
+    async def fetch_sockets(self) -> list[RemoteSocket]:
+        """Return all sockets; see ``BroadcastOperator.fetch_sockets``."""
+        return await self._everybody().fetch_sockets()
+
+    def sockets_join(self, *rooms: Room) -> None:
+        """Put all sockets into rooms; see ``BroadcastOperator.sockets_join``."""
+        self._everybody().sockets_join(*rooms)
+
+    def sockets_leave(self, *rooms: Room) -> None:
+        """Take all sockets out of rooms; see ``BroadcastOperator.sockets_leave``."""
+        self._everybody().sockets_leave(*rooms)
+
+    def disconnect_sockets(self, *, close: bool = False) -> None:
+        """Disconnect all sockets; see ``BroadcastOperator.disconnect_sockets``."""
+        self._everybody().disconnect_sockets(close=close)
+
+    # Other servers
+
+    async def server_side_emit(self, event: str, *args: Data) -> None:
+        """Send an event to the other servers of the cluster, where ``on_server_event`` handles it.
+
+        A server that stands alone has nobody to send it to. Cancelled, it has sent nothing.
+
+        Args:
+            event: its name.
+            args: JSON.
+
+        Raises:
+            TypeError: the name is not text.
+            ValueError: the name is reserved.
+        """
+        check_server_event(event)
+        await trio.lowlevel.checkpoint()
+        self._server._place(self._name).adapter.server_side_emit([event, *args])
+
+    @asynccontextmanager
+    async def server_side_call(self, event: str, *args: Data) -> AsyncIterator[Answers]:
+        """Do the same, and take the other servers' answers as they come: ``async for server_id, answer in answers``.
+
+        What was said of ``BroadcastOperator.call`` is true here too, with servers instead of sockets.
+
+        Raises:
+            TypeError: the name is not text.
+            ValueError: the name is reserved.
+        """
+        check_server_event(event)
+        await trio.lowlevel.checkpoint()
+        answers: Answers = Answers._create()
+        forget = self._server._place(self._name).adapter.server_side_ask([event, *args], answers)
+        try:
+            yield answers
+        finally:
+            forget()
+
     def _everybody(self) -> BroadcastOperator:
-        return BroadcastOperator._create(self.name, self._members.adapter, Target())
+        return BroadcastOperator._create(self._name, self._server._place(self._name).adapter, Target())

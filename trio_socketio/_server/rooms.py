@@ -41,6 +41,10 @@ class Rooms:
         """Return the rooms of a socket."""
         return frozenset(self._rooms.get(socket_id, ()))
 
+    def members(self) -> dict[str, frozenset[str]]:
+        """Return all rooms with the ids of their sockets: a snapshot."""
+        return {room: frozenset(members) for room, members in self._members.items()}
+
     def select(self, target: Target) -> list[str]:
         """Return the ids that a target means, each once: a snapshot.
 

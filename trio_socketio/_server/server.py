@@ -3,42 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import final
+from typing import TypeVar, final
+from weakref import WeakValueDictionary
 
 from trio_socketio._engine.config import EngineConfig
 from trio_socketio._engine.server import EngineServer
 from trio_socketio._engine.session import Session
 from trio_socketio._limits import Limits
-from trio_socketio._server.adapter import AdapterFactory, LocalAdapter
-from trio_socketio._server.broadcast import BroadcastOperator, HasId
+from trio_socketio._server.adapter import AdapterFactory
 from trio_socketio._server.client_files import ClientFiles
 from trio_socketio._server.connection import Connection
+from trio_socketio._server.family import Family, NamespaceRule
+from trio_socketio._server.local_adapter import LocalAdapter
 from trio_socketio._server.members import Members
-from trio_socketio._server.namespace import (
-    DisconnectHandlerT,
-    ErrorHandlerT,
-    EventHandlerT,
-    Namespace,
-    SocketHandlerT,
-)
-from trio_socketio._server.socket import Socket
+from trio_socketio._server.namespace import Place
+from trio_socketio._server.namespaces import Namespaces
+from trio_socketio._server.open_namespace import OpenNamespace
+from trio_socketio._server.recovery import ConnectionStateRecovery, Recovery
 from trio_socketio._server.statistics import ServerStatistics, statistics_of
-from trio_socketio._types import Data, Room
+from trio_socketio._socket.handlers import check_listener
 from trio_socketio._wire.json_parser import JSONParser
 from trio_socketio._wire.parser import Parser
 
-_NAMESPACE_NAME = re.compile(r"/[^,\x00-\x1f\x7f]*")
+NamespaceHookT = TypeVar("NamespaceHookT", bound=Callable[[OpenNamespace], object])
 
 
 @final
-class Server:
+class Server(OpenNamespace):
     """A Socket.IO server. It needs no event loop to be made; ``serve`` or ``running`` give it one.
 
-    The server itself stands for the namespace ``/``: what a ``Namespace`` has, it has.
+    The server itself is the namespace ``/``.
 
     Args:
         config: how it behaves: path, heartbeat, origins, hooks.
@@ -46,6 +44,8 @@ class Server:
         parser: how packets look on the wire; clients must use the same.
         adapter: makes the adapter of each namespace.
         client_files: a folder with the official client's bundles, to be served at ``/socket.io/socket.io.js``.
+        recovery: lets clients come back to their sockets after their connection was lost; ``None`` for not.
+        cleanup_empty_child_namespaces: remove a namespace of a pattern or function when nobody is in it any more.
 
     Raises:
         ValueError: no bundle in ``client_files``.
@@ -59,17 +59,27 @@ class Server:
         parser: Parser | None = None,
         adapter: AdapterFactory = LocalAdapter,
         client_files: str | PathLike[str] | None = None,
+        recovery: ConnectionStateRecovery | None = None,
+        cleanup_empty_child_namespaces: bool = True,
     ) -> None:
         self._config = config if config is not None else EngineConfig()
         self._limits = limits if limits is not None else Limits()
         self._parser = parser if parser is not None else JSONParser()
-        self._adapter = adapter
+        self._recovery = None if recovery is None else Recovery(recovery)
+        self._handed_out: WeakValueDictionary[str, OpenNamespace] = WeakValueDictionary()
+        self._hooks: list[Callable[[OpenNamespace], object]] = []
+        self._namespaces = Namespaces(
+            self._limits,
+            self._parser,
+            adapter,
+            self._recovery,
+            cleanup=cleanup_empty_child_namespaces,
+            made=self._call_hooks,
+        )
         files = None if client_files is None else ClientFiles(Path(client_files), self._config.path)
         answer_file = None if files is None else files.answer
         self._engine = EngineServer(self._config, self._limits, self._accept, answer_file)
-        self._members: dict[str, Members] = {}
-        self._namespaces: dict[str, Namespace] = {}
-        self._root = self.namespace("/")
+        super().__init__(self, "/")
 
     @property
     def config(self) -> EngineConfig:
@@ -86,26 +96,49 @@ class Server:
         """The Engine.IO server below: what ``ASGIApp`` and ``serve`` hand their requests to."""
         return self._engine
 
-    def namespace(self, name: str) -> Namespace:
-        """Return the namespace of a name; made when it is asked for first. A missing leading slash is added.
+    def namespace(self, name: str | re.Pattern[str] | NamespaceRule) -> OpenNamespace:
+        """Return the namespace of a name, or make a family of namespaces that clients bring into being by joining them.
+
+        Args:
+            name: a name: its namespace is made when it is asked for first; a missing leading slash is added. Or a pattern
+                that matches whole names, such as ``re.compile(r"/shop/(?P<shop>[a-z]+)")``; its named groups are the
+                sockets' ``parameters``. Or ``async def rule(name, auth)``, which says whether that namespace exists for a
+                client with this ``auth``; it takes no longer than ``Limits.connect_timeout``, and if it raises, that is
+                logged and the client is refused. Names that are there are not asked about, and of several patterns and
+                functions the first one counts.
+
+        Returns:
+            The namespace; or one that stands for the whole family: what is registered there counts for each of them, what
+            is sent reaches the sockets of all.
 
         Raises:
-            TypeError: the name is not text.
-            ValueError: too long, or a comma or a control character in it.
+            TypeError: neither text nor a pattern of text nor such a function.
+            ValueError: a name that is too long, or has a comma or a control character in it; or the pattern is there
+                already.
         """
-        if not isinstance(name, str):
-            msg = f"a namespace's name is text, not {name!r}"
-            raise TypeError(msg)
-        if not name.startswith("/"):
-            name = f"/{name}"
-        if not _NAMESPACE_NAME.fullmatch(name) or len(name) > self._limits.max_name_length:
-            msg = f"{name!r} can't be a namespace: no commas or control characters, {self._limits.max_name_length} at most"
-            raise ValueError(msg)
-        namespace = self._namespaces.get(name)
+        if isinstance(name, re.Pattern) or callable(name):
+            return OpenNamespace(_FamilyPlaces(self._namespaces.add_family(name)), "")
+        name = self._namespaces.by_name(name).name
+        if name == self.name:
+            return self
+        namespace = self._handed_out.get(name)
         if namespace is None:
-            members = self._members[name] = Members(name, self._parser, self._adapter)
-            namespace = self._namespaces[name] = Namespace._create(members)
+            namespace = self._handed_out[name] = OpenNamespace(self, name)
         return namespace
+
+    def on_new_namespace(self, function: NamespaceHookT) -> NamespaceHookT:
+        """Register ``def hook(namespace)``, called when a namespace is made, before anybody is in it.
+
+        By name or by a client that joins one of a family; not for ``/``, nor for those that are there already. It may
+        register handlers. It is no async function. What it raises is raised where the namespace is made: for a client
+        that joins, it is logged, and the client is refused.
+
+        Raises:
+            TypeError: another kind of function.
+        """
+        check_listener(function, "hook(namespace)")
+        self._hooks.append(function)
+        return function
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Server]:
@@ -118,7 +151,19 @@ class Server:
             RuntimeError: it is running already.
         """
         async with self._engine.running():
-            yield self
+            with self._recovering():
+                yield self
+
+    @contextmanager
+    def _recovering(self) -> Iterator[None]:
+        if self._recovery is None:
+            yield
+            return
+        self._recovery.open(self._engine.new_timers, self._engine.start_with_sessions)
+        try:
+            yield
+        finally:
+            self._recovery.close()
 
     async def drain(self, *, spread: float = 5.0) -> None:
         """Refuse new clients, deliver what waits for those that are here, and close them so that they come back later.
@@ -137,62 +182,26 @@ class Server:
 
     def statistics(self) -> ServerStatistics:
         """Take a snapshot of the server in numbers. It looks at each session: about a millisecond for a thousand."""
-        return statistics_of(self._engine, {name: len(members) for name, members in self._members.items()})
+        return statistics_of(self._engine, {members.name: len(members) for members in self._namespaces})
 
     def _accept(self, session: Session) -> Connection:
-        return Connection(session, self._members.get, self._parser, self._limits)
+        return Connection(session, self._namespaces, self._parser, self._limits, self._engine.start_with_sessions)
 
-    # The namespace "/"
+    def _place(self, name: str) -> Place:
+        return self._namespaces.by_name(name)
 
-    @property
-    def sockets(self) -> Mapping[str, Socket]:
-        """The sockets in ``/``; see ``Namespace.sockets``."""
-        return self._root.sockets
+    def _call_hooks(self, members: Members) -> None:
+        for hook in self._hooks:
+            hook(OpenNamespace(self, members.name))
 
-    def middleware(self, function: SocketHandlerT) -> SocketHandlerT:
-        """Register a middleware of ``/``; see ``Namespace.middleware``."""
-        return self._root.middleware(function)
 
-    def on_connection(self, function: SocketHandlerT) -> SocketHandlerT:
-        """Register a connection handler of ``/``; see ``Namespace.on_connection``."""
-        return self._root.on_connection(function)
+@final
+class _FamilyPlaces:
+    """Stands for a server where a family is the only place."""
 
-    def on(self, event: str, *, concurrent: bool = False) -> Callable[[EventHandlerT], EventHandlerT]:
-        """Register an event handler of ``/``; see ``Namespace.on``."""
-        return self._root.on(event, concurrent=concurrent)
+    def __init__(self, family: Family) -> None:
+        self._family = family
 
-    def on_disconnect(self, function: DisconnectHandlerT) -> DisconnectHandlerT:
-        """Register a disconnect handler of ``/``; see ``Namespace.on_disconnect``."""
-        return self._root.on_disconnect(function)
-
-    def on_error(self, function: ErrorHandlerT) -> ErrorHandlerT:
-        """Register an error handler of ``/``; see ``Namespace.on_error``."""
-        return self._root.on_error(function)
-
-    def to(self, *rooms: Room) -> BroadcastOperator:
-        """Choose sockets of ``/`` by rooms; see ``Namespace.to``."""
-        return self._root.to(*rooms)
-
-    in_ = to
-
-    def except_(self, *rooms: Room | HasId) -> BroadcastOperator:
-        """Choose all sockets of ``/`` but some; see ``Namespace.except_``."""
-        return self._root.except_(*rooms)
-
-    @property
-    def local(self) -> BroadcastOperator:
-        """See ``Namespace.local``."""
-        return self._root.local
-
-    @property
-    def volatile(self) -> BroadcastOperator:
-        """See ``Namespace.volatile``."""
-        return self._root.volatile
-
-    async def emit(self, event: str, *args: Data) -> None:
-        """Send an event to all sockets of ``/``; see ``BroadcastOperator.emit``."""
-        await self._root.emit(event, *args)
-
-    def emit_nowait(self, event: str, *args: Data) -> None:
-        """Send an event to all sockets of ``/``; see ``BroadcastOperator.emit_nowait``."""
-        self._root.emit_nowait(event, *args)
+    def _place(self, name: str) -> Place:
+        del name
+        return self._family

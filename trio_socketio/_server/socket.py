@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from enum import Enum, auto
 from typing import Any, Protocol, final
 
 import trio
 
 from trio_socketio._engine.config import TransportName
+from trio_socketio._engine.exceptions import Disconnected
 from trio_socketio._limits import Limits
+from trio_socketio._logging import scope_logger
 from trio_socketio._server.adapter import Adapter
+from trio_socketio._server.behaviour import Behaviour
 from trio_socketio._server.broadcast import BroadcastOperator, HasId
+from trio_socketio._server.event_stream import EventStream
 from trio_socketio._server.handshake import Handshake
+from trio_socketio._server.registration import AsyncFunctionT, Registration
 from trio_socketio._server.target import Target
 from trio_socketio._server.volatile import VolatileSocket
+from trio_socketio._socket.handlers import check_event_name, check_handled_event
 from trio_socketio._socket.peer import Peer
 from trio_socketio._types import Data, Room
 from trio_socketio._util import NoPublicConstructor
 
+_logger = scope_logger("socket")
+
 
 @final
 class SocketState(Enum):
-    """JOINING --(middlewares let it in)--> CONNECTED --> ENDED; a refused one skips the middle."""
+    """JOINING --(middlewares let it in)--> CONNECTED --> ENDED; a refused one skips the middle.
+
+    With ``ConnectionStateRecovery(handler="keep")`` a socket whose client is gone is LOST for a while. Either it ENDED, or
+    its client is RETURNING: then the middlewares let it in, and it is CONNECTED again, or refuse it.
+    """
 
     JOINING = auto()
     CONNECTED = auto()
+    LOST = auto()
+    RETURNING = auto()
     ENDED = auto()
 
 
@@ -58,22 +73,48 @@ class Life(Protocol):
         """Say whether the name is another socket's id."""
         ...
 
+    @property
+    def behaviour(self) -> Behaviour:
+        """What is registered for it: its namespace's, or ..."""
+        ...
+
+    def own_behaviour(self) -> Behaviour:
+        """Its own, which inherits from its namespace's; made when it is first asked for."""
+        ...
+
+    def open_stream(self, names: frozenset[str]) -> EventStream:
+        """Open a stream of its events."""
+        ...
+
 
 @final
-class Socket(metaclass=NoPublicConstructor):
+class Socket(Registration, metaclass=NoPublicConstructor):
     """One client in one namespace.
 
     Everything that is started for it ends with it: its connection handlers, its event handlers and ``nursery`` are
-    cancelled when it disconnects, whoever wanted that.
+    cancelled when it disconnects, whoever wanted that. Handlers that are registered with the socket are for this client
+    alone; in a connection handler, up to its first checkpoint, no event is missed.
     """
 
-    __slots__ = ("_adapter", "_life", "_limits", "_peer", "data", "handshake", "id", "namespace")
+    __slots__ = (
+        "_adapter",
+        "_life",
+        "_limits",
+        "_peer",
+        "data",
+        "handshake",
+        "id",
+        "namespace",
+        "parameters",
+        "recovered",
+    )
 
     def __init__(
         self,
         *,
         socket_id: str,
         namespace: str,
+        parameters: Mapping[str, str],
         handshake: Handshake,
         adapter: Adapter,
         peer: Peer,
@@ -84,10 +125,14 @@ class Socket(metaclass=NoPublicConstructor):
         """Public, random, 20 characters; not the session's secret id."""
         self.namespace: str = namespace
         """The namespace's name."""
+        self.parameters: Mapping[str, str] = parameters
+        """The named groups of the pattern that the namespace's name has matched."""
         self.handshake: Handshake = handshake
-        """The client's first request, and its ``auth``."""
+        """The client's first request, and its ``auth``; those of the latest connection."""
         self.data: dict[str, Any] = {}
-        """Whatever the application wants to keep with it."""
+        """Whatever the application wants to keep with it; survives a recovery."""
+        self.recovered: bool = False
+        """The client was gone, and is back with its id, rooms and data: it has missed nothing, and got nothing twice."""
         self._adapter = adapter
         self._peer = peer
         self._limits = limits
@@ -145,13 +190,25 @@ class Socket(metaclass=NoPublicConstructor):
         """
         for room in rooms:
             self._check_room(room)
-        if self._life.state is SocketState.ENDED:
-            return
+        if self._life.state is not SocketState.ENDED:
+            self._enter(rooms)
+
+    def _enter(self, rooms: Iterable[Room]) -> None:
         most = self._limits.max_rooms_per_socket
         if len(self.rooms.union(rooms) - {self.id}) > most:
             msg = f"a socket may be in {most} rooms beside its own (Limits.max_rooms_per_socket)"
             raise ValueError(msg)
         self._adapter.add(self.id, rooms)
+
+    def put_into(self, rooms: Sequence[Room]) -> None:
+        """Enter rooms, by the namespace's wish: also while it is lost.
+
+        Raises:
+            ValueError: as ``join``.
+        """
+        for room in rooms:
+            self._check_room(room)
+        self._enter(rooms)
 
     def leave(self, *rooms: Room) -> None:
         """Leave rooms; those that it isn't in are passed over, and so is its own, by which it is found."""
@@ -187,6 +244,7 @@ class Socket(metaclass=NoPublicConstructor):
             ValueError: the name is reserved, or the arguments are nested too deeply.
         """
         await self._peer.emit(event, args)
+        self._show(event, args)
 
     def emit_nowait(self, event: str, *args: Data) -> None:
         """Do the same without waiting.
@@ -198,6 +256,7 @@ class Socket(metaclass=NoPublicConstructor):
             ValueError: as ``emit``.
         """
         self._peer.emit_nowait(event, args)
+        self._show(event, args)
 
     async def call(self, event: str, *args: Data) -> Any:
         """Send an event and wait for the client's acknowledgement.
@@ -218,7 +277,15 @@ class Socket(metaclass=NoPublicConstructor):
         if self._life.state is SocketState.JOINING:
             msg = "a middleware can't ask: the client has not joined yet, and could not answer"
             raise RuntimeError(msg)
+        if self._life.state in {SocketState.LOST, SocketState.RETURNING}:
+            # Events are kept for it, questions are not: it can't be asked what it was asked in another connection.
+            raise Disconnected(self._life.reason or "")
         return await self._peer.call(event, args)
+
+    def _show(self, event: str, args: Sequence[Data]) -> None:
+        outgoing = self._life.behaviour.outgoing
+        if outgoing:
+            show_outgoing(outgoing, self, event, args)
 
     @property
     def volatile(self) -> VolatileSocket:
@@ -251,6 +318,50 @@ class Socket(metaclass=NoPublicConstructor):
     def _operator(self, target: Target) -> BroadcastOperator:
         return BroadcastOperator._create(self.namespace, self._adapter, target)
 
+    # From this client
+
+    def once(self, event: str, *, concurrent: bool = False) -> Callable[[AsyncFunctionT], AsyncFunctionT]:
+        """Register a handler for the next such event only; see ``on``."""
+        check_handled_event(event)
+
+        def register(function: AsyncFunctionT) -> AsyncFunctionT:
+            self._level().events.add(event, function, concurrent=concurrent, once=True)
+            return function
+
+        return register
+
+    def _level(self) -> Behaviour:
+        return self._life.own_behaviour()
+
+    @asynccontextmanager
+    async def events(self, *names: str) -> AsyncIterator[EventStream]:
+        """Read events as a stream.
+
+        ``async with socket.events("price") as events: async for event in events: ...``
+
+        Events that come while the block runs are in it, in order, besides going to their handlers. While nobody takes the
+        next one, this client's events wait, and at last it isn't read from. The stream ends with the socket.
+
+        Args:
+            names: the events' names; all events if there are none.
+
+        Raises:
+            TypeError: a name that is not text.
+            ValueError: a name that is reserved.
+        """
+        for name in names:
+            check_event_name(name)
+        await trio.lowlevel.checkpoint()
+        stream = self._life.open_stream(frozenset(names))
+        try:
+            yield stream
+        finally:
+            stream.close()
+
+    def __aiter__(self) -> EventStream:
+        """Read all events: ``async for event in socket``. Inside a block of ``events`` it is sure when that ends."""
+        return self._life.open_stream(frozenset())
+
     # The end
 
     def disconnect(self, *, close: bool = False) -> None:
@@ -262,3 +373,12 @@ class Socket(metaclass=NoPublicConstructor):
             close: end all sockets of this client, and its connection.
         """
         self._life.disconnect(close=close)
+
+
+def show_outgoing(listeners: Iterable[Callable[..., object]], socket: Socket, event: str, args: Sequence[Any]) -> None:
+    """Tell listeners what was queued for a socket; one that fails fails for itself."""
+    for listener in listeners:
+        try:
+            listener(socket, event, *args)
+        except Exception:
+            _logger.exception("%s: error in a listener of what is sent", socket.id)

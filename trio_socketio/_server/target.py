@@ -16,12 +16,14 @@ class Target:
         excluded: rooms, and ids of sockets, since each socket is in the room of its own id.
         local: only sockets of this server.
         volatile: dropped for whom it can't be sent to at once.
+        compress: worth being compressed, where the transport does that.
     """
 
     rooms: frozenset[str] = frozenset()
     excluded: frozenset[str] = frozenset()
     local: bool = False
     volatile: bool = False
+    compress: bool = True
 
     def to(self, rooms: frozenset[str]) -> Target:
         """Add rooms."""

@@ -2,7 +2,7 @@
 
 Theory of operation
 -------------------
-``run`` is a task of the session's nursery. Its scope is cancelled by ``end``, and by nothing else of ours:
+``run`` is a task of the session's nursery. Its scope is cancelled by the end, and by nothing else of ours:
 
     middlewares --(one refuses)--> CONNECT_ERROR, rooms left, done
         | all passed: enter the namespace, queue CONNECT
@@ -13,112 +13,119 @@ Theory of operation
     on_disconnect handlers, shielded, for ``Limits.disconnect_timeout`` --> rooms left
 
 ``end`` is synchronous: from the moment it returns no broadcast reaches the socket, questions to it have failed, and its
-namespace may be joined again by the same client; what remains is only clean-up. Errors of the application stop here, in
-``_contain``, also out of a group in which a cancellation is: that, and what is not an ``Exception``, passes. Ctrl-C is
-raised in the application's code, so that an endless loop there can be ended, but not in ours.
+namespace may be joined again by the same client; what remains is only clean-up. Errors of the application are contained
+(see ``containment.py``). Ctrl-C is raised in the application's code, so that an endless loop there can be ended, but not
+in ours.
+
+With connection state recovery (see ``recovery.py``) a socket whose connection is lost stays in its rooms. Either its
+worker ends like any other, and another worker *claims* it when the client is back: it takes over id, rooms, data and what
+was missed. Or, with ``handler="keep"``, the worker is a task of the server's and not of the session's; it is LOST for a
+while, then ``run_return`` asks the middlewares, and the worker is tied to its client's new connection.
 """
 
 from __future__ import annotations
 
-import math
+import secrets
 import time
-from collections.abc import Awaitable
-from typing import Any, Protocol, final
+from collections.abc import Mapping
+from typing import Any, final
 
 import trio
 
 from trio_socketio._engine.config import TransportName
-from trio_socketio._engine.exceptions import CloseReason, Disconnected
+from trio_socketio._engine.exceptions import CloseReason
 from trio_socketio._engine.session import Session, SessionState
 from trio_socketio._exceptions import ConnectionRefused
 from trio_socketio._limits import Limits
-from trio_socketio._logging import scope_logger, shortened
-from trio_socketio._server.adapter import Adapter
-from trio_socketio._server.behaviour import Behaviour, SocketHandler
-from trio_socketio._server.event_queue import EventQueue
+from trio_socketio._server.behaviour import AsyncFunction, Behaviour, Functions
+from trio_socketio._server.containment import Containment
+from trio_socketio._server.dispatcher import Dispatcher
+from trio_socketio._server.event_stream import EventStream
 from trio_socketio._server.handshake import Handshake
+from trio_socketio._server.home import Home
+from trio_socketio._server.replay import Replay
 from trio_socketio._server.socket import Socket, SocketState
-from trio_socketio._socket.handlers import Registered
+from trio_socketio._server.tenant import AWAY, Client, Tenant
 from trio_socketio._socket.peer import Peer
 from trio_socketio._types import Room
 from trio_socketio._util import plain_exceptions
-from trio_socketio._wire.parser import Parser
-from trio_socketio._wire.socket_packet import Connect, ConnectError, Event, SocketPacket
+from trio_socketio._wire.socket_packet import Connect, ConnectError
 
-_logger = scope_logger("socket")
+SOCKET_ID_BYTES = 15
+"""Random bytes of a socket's id: 20 URL-safe characters, unrelated to the session's id."""
 
-EVENTS_PER_CHECKPOINT = 32
-"""Handlers need not be checkpoints, and the scheduler's turn costs as much as a short one."""
-
-
-class Home(Protocol):
-    """What a worker needs of its namespace."""
-
-    name: str
-    behaviour: Behaviour
-    adapter: Adapter
-    parser: Parser
-
-    def enter(self, worker: SocketWorker) -> None:
-        """The socket is connected."""
-
-    def leave(self, worker: SocketWorker) -> None:
-        """The socket has ended; its clean-up is still to come."""
-
-    def is_socket_id(self, name: str) -> bool:
-        """Say whether a connected socket has this id."""
-        ...
-
-
-class Client(Protocol):
-    """What a worker needs of its connection."""
-
-    session: Session
-
-    def send(self, packet: SocketPacket) -> None:
-        """Queue a packet that must not be lost: a client that has no room for it is disconnected."""
-
-    def tell_to_leave(self, namespace: str) -> None:
-        """Queue a DISCONNECT, behind what waits."""
-
-    def joined(self, worker: SocketWorker) -> None:
-        """A namespace was joined."""
-
-    def ended(self, worker: SocketWorker) -> None:
-        """Send the worker nothing more; the namespace may be joined again."""
-
-    def disconnect_all(self) -> None:
-        """End all sockets of the client, and its session."""
+_ADMISSION = frozenset({SocketState.JOINING, SocketState.RETURNING})
+"""The middlewares are being asked."""
 
 
 @final
 class SocketWorker:
-    """Runs one socket."""
+    """Runs one socket.
 
-    def __init__(self, socket_id: str, home: Home, client: Client, auth: Any, limits: Limits) -> None:
+    Args:
+        home: its namespace.
+        client: its connection.
+        auth: what the client said when it joined.
+        limits: the server's.
+        claimed: the worker of a lost socket, whose place this one takes.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        client: Client,
+        auth: Mapping[str, Any] | None,
+        limits: Limits,
+        claimed: Tenant | None = None,
+    ) -> None:
         self.state: SocketState = SocketState.JOINING
         """How far it is; set by nobody else."""
-        self._reason: str | None = None
+        self.session: Session = client.session
         self.nursery: trio.Nursery | None = None
-        self.queue: EventQueue = EventQueue(limits.event_queue, limits.event_queue_bytes)
-        self.peer: Peer = Peer(home.name, client.session, home.parser, limits.max_pending_acks)
+        self.finished: trio.Event = trio.Event()
+        """Nothing of it runs any more."""
+        self._reason: CloseReason | None = None
+        self._home = home
+        self._client = client
+        self._limits = limits
+        self._recovery = home.recovery
+        self._claimed = claimed
+        self.pid: str = ""
+        """The secret by which the client may claim it, with recovery."""
+        self.replay: Replay | None = home.new_replay() if claimed is None else claimed.replay
+        self.peer: Peer = Peer(
+            home.name,
+            client.session,
+            home.parser,
+            max_pending_acks=limits.max_pending_acks,
+            ack_ids=home.ack_ids,
+            journal=self.replay,
+        )
         self.socket: Socket = Socket._create(
-            socket_id=socket_id,
+            socket_id=secrets.token_urlsafe(SOCKET_ID_BYTES) if claimed is None else claimed.socket.id,
             namespace=home.name,
+            parameters=home.parameters,
             handshake=Handshake.of(client.session.request, auth, time.time()),
             adapter=home.adapter,
             peer=self.peer,
             limits=limits,
             life=self,
         )
-        self.session: Session = client.session
-        self._home = home
-        self._client = client
-        self._limits = limits
-        # Shielded: only ``end`` cancels it, so that handlers always know why. Whatever ends a session ends its sockets.
+        if claimed is not None:
+            self.pid = claimed.pid
+            self.socket.data = claimed.socket.data
+            self.socket.recovered = True
+        elif self._recovery is not None:
+            self.pid = self._recovery.new_pid()
+        home.begin()
+        self.dispatcher: Dispatcher = Dispatcher(self.socket, home.behaviour, self.peer, limits)
+        self._containment = Containment(self.socket, self._behaviour, self._is_leaving, limits.disconnect_timeout)
+        # Shielded: only the end cancels them, so that handlers always know why. Whatever ends a session ends its sockets.
         self._scope = trio.CancelScope(shield=True)
-        self._end_by = math.inf
-        self._concurrent = trio.CapacityLimiter(limits.max_concurrent_handlers)
+        self._return_scope: trio.CancelScope | None = None
+        self._was_given_up = False
+
+    # What the socket asks
 
     @property
     def transport(self) -> TransportName:
@@ -132,36 +139,106 @@ class SocketWorker:
 
     @property
     def reason(self) -> str | None:
-        """Why it ended, once it has."""
-        return self._reason
+        """Why it ended, or was lost, once it has."""
+        return None if self._reason is None else str(self._reason)
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """What is registered for the socket."""
+        return self.dispatcher.behaviour
+
+    def own_behaviour(self) -> Behaviour:
+        """What is registered for this socket alone."""
+        if self.dispatcher.behaviour is self._home.behaviour:
+            self.dispatcher.behaviour = Behaviour(self._home.behaviour)
+            self._home.watch(self)
+        return self.dispatcher.behaviour
+
+    def open_stream(self, names: frozenset[str]) -> EventStream:
+        """Open a stream of the socket's events."""
+        return self.dispatcher.open_stream(names)
 
     # The end, from whichever side: synchronous.
 
+    @property
+    def namespace(self) -> str:
+        """The namespace's name."""
+        return self._home.name
+
+    @property
+    def is_kept(self) -> bool:
+        """Its handlers live on while its client is gone."""
+        return self._recovery is not None and self._recovery.settings.handler == "keep"
+
     def end(self, reason: CloseReason) -> None:
-        """End the socket."""
+        """End the socket; or lose it, if there is recovery and neither side has wished its end."""
+        recovery = self._recovery
+        if recovery is None or not recovery.may_lose(reason) or self.state is SocketState.ENDED:
+            self._end(reason)
+        elif self.state is SocketState.RETURNING and recovery.give_back(self):
+            self._lose(reason)
+        elif self.state is SocketState.CONNECTED:
+            if self.is_kept:
+                self._lose(reason)
+            else:
+                self._end(reason)
+            self._home.park(self)
+            recovery.lost(self)
+        else:
+            self._end(reason)
+
+    def _end(self, reason: CloseReason) -> None:
         if self.state is SocketState.ENDED:
             return
         self.state = SocketState.ENDED
-        self._reason = str(reason)
+        self._reason = reason
         self.peer.leave(str(reason))
-        self.queue.close()
+        self.dispatcher.close()
+        self._detach()
+        if self._recovery is not None:
+            self._recovery.forget(self)
+            if self._claimed is not None:
+                self._recovery.give_back(self._claimed)
+        self._scope.cancel()
+
+    def _lose(self, reason: CloseReason) -> None:
+        self.state = SocketState.LOST
+        self._reason = reason
+        self.peer.acks.fail_all(str(reason))
+        self.peer.link = AWAY
+        self._detach()
+
+    def _detach(self) -> None:
         self._home.leave(self)
         self._client.ended(self)
-        self._scope.cancel()
+        if self._return_scope is not None:
+            self._return_scope.cancel()
+
+    def give_up(self) -> None:
+        """End a lost socket: it can't come back any more."""
+        self._home.unpark(self)
+        if self.state is SocketState.ENDED:
+            assert self._recovery is not None  # noqa: S101 - it is who calls
+            self._recovery.start_task(self._expire)
+        else:
+            self._was_given_up = True
+            self._end(self._reason or CloseReason.FORCED_CLOSE)
 
     def time_out(self) -> None:
         """Refuse a client whose middlewares take too long."""
         self._refuse("Connection timed out", None)
 
     def disconnect(self, *, close: bool = False, reason: CloseReason = CloseReason.SERVER_NAMESPACE_DISCONNECT) -> None:
-        """End the socket by telling its client to leave."""
-        if close:
+        """End the socket by telling its client to leave; a lost one, by forgetting it."""
+        if close and not self._home.is_parked(self):
             self._client.disconnect_all()
-        elif self.state is SocketState.JOINING:
-            self._refuse("Forbidden", None)
         elif self.state is SocketState.CONNECTED:
             self._client.tell_to_leave(self._home.name)
-            self.end(reason)
+            self._end(reason)
+        elif self.state in _ADMISSION:
+            self._refuse("Forbidden", None)
+        elif self._recovery is not None:
+            self._recovery.end(self.pid)
 
     # The task
 
@@ -171,53 +248,114 @@ class SocketWorker:
         was_connected = False
         try:
             with self._scope:
+                if self._claimed is not None:
+                    await self._claimed.finished.wait()
                 was_connected = await self._is_admitted() and self._connect()
                 if was_connected:
                     await self._serve()
         finally:
             self.nursery = None
-            self.end(CloseReason.SERVER_SHUTTING_DOWN)
-            self._end_by = trio.current_time() + self._limits.disconnect_timeout
-            with self._last_words():
+            self._end(CloseReason.SERVER_SHUTTING_DOWN)
+            self._containment.end_by = trio.current_time() + self._limits.disconnect_timeout
+            with self._containment.last_words():
                 if was_connected:
-                    await self._say_goodbye()  # noqa: ASYNC102 - it is shielded, with a deadline
-            self._home.adapter.remove_all(self.socket.id)
+                    await self._tell(self.behaviour.disconnect, "disconnect", self.reason)  # noqa: ASYNC102 - shielded
+                if self._was_given_up:
+                    await self._tell(self.behaviour.expired, "expired")  # noqa: ASYNC102 - shielded
+            self._home.clean_up(self)
+            self._home.end()
+            self.finished.set()
+            self._client.finished(self)
+
+    def claim(self, client: Client, auth: Mapping[str, Any] | None) -> None:
+        """Begin to return from being lost: ``run_return`` goes on."""
+        self.state = SocketState.RETURNING
+        self._client = client
+        self.session = client.session
+        self.socket.handshake = Handshake.of(client.session.request, auth, time.time())
+        self._return_scope = trio.CancelScope(shield=True)
+
+    @trio.lowlevel.enable_ki_protection
+    async def run_return(self) -> None:
+        """Let the client in again, or not; a task of its new session."""
+        assert self._return_scope is not None  # noqa: S101 - see claim
+        with self._return_scope:
+            if await self._is_admitted():
+                self.peer.link = self.session
+                self.socket.recovered = True
+                self._connect()
 
     @trio.lowlevel.disable_ki_protection
     async def _is_admitted(self) -> bool:
-        for middleware in self._home.behaviour.middlewares:
-            try:
-                try:
-                    with plain_exceptions():
-                        await middleware(self.socket)
-                except ConnectionRefused as refusal:
-                    self._refuse(refusal.message, refusal.data)
+        if not self._skips_middlewares():
+            for middleware in self._home.behaviour.middlewares:
+                if not await self._passes(middleware):
                     return False
-            except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - whatever a middleware raises
-                await self._contain(raised, "middleware")
-                self._refuse("Internal server error", None)
-                return False
         # A session that is closing answers nobody any more: its client would never learn that it has joined.
-        return self.state is SocketState.JOINING and self.session.state is SessionState.OPEN
+        return self.state in _ADMISSION and self.session.state is SessionState.OPEN
+
+    def _skips_middlewares(self) -> bool:
+        is_back = self._claimed is not None or self.state is SocketState.RETURNING
+        return is_back and self._recovery is not None and self._recovery.settings.skip_middlewares
+
+    async def _passes(self, middleware: AsyncFunction) -> bool:
+        try:
+            try:
+                with plain_exceptions():
+                    await middleware(self.socket)
+            except ConnectionRefused as refusal:
+                self._refuse(refusal.message, refusal.data)
+                return False
+        except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - whatever a middleware raises
+            await self._containment.contain(raised, "middleware")
+            self._refuse("Internal server error", None)
+            return False
+        return True
 
     def _refuse(self, message: str, data: object) -> None:
-        if self.state is SocketState.ENDED:
+        if self.state not in _ADMISSION:
             return
         answer = {"message": message} if data is None else {"message": message, "data": data}
         self._client.send(ConnectError(self._home.name, answer))
-        self.end(CloseReason.SERVER_NAMESPACE_DISCONNECT)
+        if self._recovery is not None:
+            # It was its one chance: who is refused does not come back by trying again.
+            self._recovery.end(self.pid)
+        self._end(CloseReason.SERVER_NAMESPACE_DISCONNECT)
 
     def _connect(self) -> bool:
-        self.state = SocketState.CONNECTED
+        missed = () if self.replay is None else self.replay.missed(None)
+        if self._claimed is not None and not self._home.is_parked(self._claimed):
+            # It was disconnected while the middlewares were asked.
+            self._refuse("Forbidden", None)
+            return False
+        if missed is None:
+            self._begin_anew()
+            return False
         self._home.adapter.add(self.socket.id, (self.socket.id,))
         self._home.enter(self)
         # Queued before any handler runs: the client learns that it is connected before anything else.
-        self._client.send(Connect(self._home.name, {"sid": self.socket.id}))
+        answer = {"sid": self.socket.id} if self._recovery is None else {"sid": self.socket.id, "pid": self.pid}
+        self._client.send(Connect(self._home.name, answer))
+        # Behind the CONNECT: clients keep what comes in front of it, also if the connection ends there, and would have
+        # it twice when it comes again.
+        for batch in missed:
+            self.session.send_anyway(batch)
         # A client that has no room for it is closed by that: it has never been here.
-        if self.state is SocketState.ENDED:
+        if self.state not in _ADMISSION:
             return False
+        self.state = SocketState.CONNECTED
+        self._reason = self._claimed = self._return_scope = None
+        if self._recovery is not None:
+            self._recovery.connected(self)
         self._client.joined(self)
         return True
+
+    def _begin_anew(self) -> None:
+        # More was sent while the middlewares were asked than is kept. A client whose connection is cut comes back, and gets
+        # a new socket.
+        assert self._recovery is not None  # noqa: S101 - else nothing can be missed
+        self._recovery.end(self.pid)
+        self.session.close(CloseReason.FORCED_CLOSE)
 
     async def _serve(self) -> None:
         async with trio.open_nursery() as handlers:
@@ -225,118 +363,44 @@ class SocketWorker:
                 async with trio.open_nursery() as self.nursery:
                     for handler in self._home.behaviour.connection:
                         handlers.start_soon(self._run_connection, handler)
-                    await self._handle_events()
-            except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - of tasks in socket.nursery
-                await self._contain(raised, "connection")
-            # The application may have cancelled it: here, too, the end comes first, and then the handlers.
-            self.disconnect()
-
-    async def _handle_events(self) -> None:
-        # Two turns of the scheduler: each connection handler has run up to its first checkpoint before an event is
-        # handled, so what it sets up there is there.
-        await trio.lowlevel.checkpoint()
-        await trio.lowlevel.checkpoint()
-        queue, find = self.queue, self._home.behaviour.events.find
-        handled = 0
-        while await queue.wait():
-            while queue.events:
-                handled += 1
-                if handled % EVENTS_PER_CHECKPOINT == 0:
+                    # Two turns of the scheduler: each connection handler has run up to its first checkpoint before an
+                    # event is handled, so what it sets up there is there.
                     await trio.lowlevel.checkpoint()
-                event = queue.get_nowait()
-                handler = find(event.args[0])
-                if handler is not None:
-                    await self._dispatch(event, handler)
-            # What the last of those that came together has answered goes out at once.
-            self.session.flush()
+                    await trio.lowlevel.checkpoint()
+                    await self.dispatcher.run(self.nursery, self._containment)
+            except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - of tasks in socket.nursery
+                await self._containment.contain(raised, "connection", first=self.disconnect)
+            # The application may have cancelled it: here, too, the end comes first, and then the handlers.
+            if self.state is not SocketState.ENDED:
+                self.disconnect()
 
     @trio.lowlevel.disable_ki_protection
-    async def _run_connection(self, handler: SocketHandler) -> None:
+    async def _run_connection(self, handler: AsyncFunction) -> None:
         try:
             await handler(self.socket)
         except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - whatever a connection handler raises
-            await self._contain(raised, "connection")
-
-    def _dispatch(self, event: Event, handler: Registered) -> Awaitable[None]:
-        if handler.concurrent or not handler.fewest < len(event.args) <= handler.most + 1:
-            return self._dispatch_otherwise(event, handler)
-        return self._handle(event, handler)
-
-    async def _dispatch_otherwise(self, event: Event, handler: Registered) -> None:
-        name, *args = event.args
-        if not handler.accepts(len(args)):
-            _logger.debug("%s: event %s came with %d arguments, no call", self.socket.id, shortened(name), len(args))
-            return
-        borrower = object()
-        await self._concurrent.acquire_on_behalf_of(borrower)
-        assert self.nursery is not None  # noqa: S101 - events are dispatched inside it
-        self.nursery.start_soon(self._handle_concurrently, borrower, event, handler)
-
-    async def _handle_concurrently(self, borrower: object, event: Event, handler: Registered) -> None:
-        try:
-            await self._handle(event, handler)
-        finally:
-            self._concurrent.release_on_behalf_of(borrower)
+            await self._containment.contain(raised, "connection", first=self.disconnect)
 
     @trio.lowlevel.disable_ki_protection
-    async def _handle(self, event: Event, handler: Registered) -> None:
-        try:
-            result = await handler.function(self.socket, *event.args[1:])
-            if event.ack_id is not None:
-                answer = result if isinstance(result, tuple) else () if result is None else (result,)
-                flushes = not handler.concurrent and not self.queue.events
-                if not self.peer.answer_nowait(event.ack_id, answer, flushes=flushes):
-                    await self.peer.answer(event.ack_id, answer)
-        except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - whatever an event handler raises
-            await self._contain(raised, event.args[0])
-
-    @trio.lowlevel.disable_ki_protection
-    async def _say_goodbye(self) -> None:
-        for handler in self._home.behaviour.disconnect:
+    async def _tell(self, handlers: Functions[AsyncFunction], event: str, *args: object) -> None:
+        for handler in handlers:
             try:
-                await handler(self.socket, self._reason or "")
-            except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - whatever a disconnect handler raises
-                await self._contain(raised, "disconnect")
+                await handler(self.socket, *args)
+            except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - whatever such a handler raises
+                await self._containment.contain(raised, event)
 
-    async def _contain(self, raised: BaseException, event: str) -> None:
-        error, rest = _parted(raised)
-        # That the client leaves is no error of whoever was just asking it something.
-        is_leaving = self.state is SocketState.ENDED or self.session.state is not SessionState.OPEN
-        if error is not None and not (is_leaving and _is_disconnected(error)):
-            if event == "connection":
-                self.disconnect()
-            await self._report(error, event)
-        if rest is not None:
-            raise rest
+    @trio.lowlevel.enable_ki_protection
+    async def _expire(self) -> None:
+        """Tell the application that a lost socket won't come back; a task of the server's."""
+        await self.finished.wait()
+        self._containment.end_by = trio.current_time() + self._limits.disconnect_timeout
+        with self._containment.last_words():
+            await self._tell(self.behaviour.expired, "expired")
+        self._home.clean_up(self)
+        self._home.look_whether_empty()
 
-    @trio.lowlevel.disable_ki_protection
-    async def _report(self, error: Exception, event: str) -> None:
-        _logger.error("%s: error in a handler of %s", self.socket.id, shortened(event), exc_info=error)
-        # The socket may have ended by this very error: who is told of it must be able to pass it on nevertheless.
-        with self._last_words():
-            for handler in self._home.behaviour.error:
-                try:
-                    await handler(self.socket, error, event)
-                except Exception:
-                    _logger.exception("%s: error in on_error", self.socket.id)
+    def _is_leaving(self) -> bool:
+        return self.state is SocketState.ENDED or self.session.state is not SessionState.OPEN
 
-    def _last_words(self) -> trio.CancelScope:
-        deadline = min(trio.current_time() + self._limits.disconnect_timeout, self._end_by)
-        return trio.CancelScope(shield=True, deadline=deadline)
-
-
-def _parted(raised: BaseException) -> tuple[Exception | None, BaseException | None]:
-    """Part the application's errors from what must go on, a cancellation above all: a nursery hands over one group."""
-    if not isinstance(raised, BaseExceptionGroup):
-        return (raised, None) if isinstance(raised, Exception) else (None, raised)
-    errors, rest = raised.split(Exception)
-    error: Exception | None = errors
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error, rest
-
-
-def _is_disconnected(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return all(map(_is_disconnected, error.exceptions))
-    return isinstance(error, Disconnected)
+    def _behaviour(self) -> Behaviour:
+        return self.dispatcher.behaviour

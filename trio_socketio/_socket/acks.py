@@ -1,13 +1,14 @@
 """Questions that wait for their answers.
 
-An id is per socket, counts from 0 and is never used again. The answer is settled by the reader, not by the socket's
-worker: so a handler may wait for an answer from the very client whose event it handles.
+Ids count from 0 and are never used again. All sockets of a namespace count together, so that one encoded question can be
+put to many of them. The answer is settled by the reader, not by the socket's worker: so a handler may wait for an answer
+from the very client whose event it handles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, final
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, final
 
 import trio
 
@@ -19,9 +20,19 @@ class TooManyPendingAcks(SocketIOError):  # noqa: N818 - a state, as trio's Woul
     """One socket owes us ``Limits.max_pending_acks`` answers already; nothing was sent."""
 
 
+class Question(Protocol):
+    """What waits for an answer; it is settled once."""
+
+    def answer(self, args: Sequence[Any]) -> None:
+        """Here it is."""
+
+    def fail(self, reason: str) -> None:
+        """There will be none."""
+
+
 @final
 class PendingAck:
-    """One question; ``wait`` for its answer."""
+    """One question to one peer; ``wait`` for its answer."""
 
     __slots__ = ("_answer", "_failure", "_settled", "ack_id")
 
@@ -55,14 +66,19 @@ class PendingAck:
 
 @final
 class PendingAcks:
-    """The open questions to one peer."""
+    """The open questions to one peer.
 
-    __slots__ = ("_limit", "_next_id", "_pending")
+    Args:
+        limit: so many may be open.
+        ids: where the next id comes from.
+    """
 
-    def __init__(self, limit: int) -> None:
+    __slots__ = ("_ids", "_limit", "_pending")
+
+    def __init__(self, limit: int, ids: Iterator[int]) -> None:
         self._limit = limit
-        self._next_id = 0
-        self._pending: dict[int, PendingAck] = {}
+        self._ids = ids
+        self._pending: dict[int, Question] = {}
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -73,16 +89,28 @@ class PendingAcks:
         Raises:
             TooManyPendingAcks: too many are open.
         """
+        self._check_room()
+        pending = PendingAck(next(self._ids))
+        self._pending[pending.ack_id] = pending
+        return pending
+
+    def add(self, ack_id: int, question: Question) -> None:
+        """Begin a question that has its id already.
+
+        Raises:
+            TooManyPendingAcks: too many are open.
+        """
+        self._check_room()
+        self._pending[ack_id] = question
+
+    def _check_room(self) -> None:
         if len(self._pending) >= self._limit:
             msg = f"{self._limit} answers are still to come from this peer (Limits.max_pending_acks)"
             raise TooManyPendingAcks(msg)
-        pending = self._pending[self._next_id] = PendingAck(self._next_id)
-        self._next_id += 1
-        return pending
 
-    def forget(self, pending: PendingAck) -> None:
+    def forget(self, ack_id: int) -> None:
         """Give a question up; a late answer is then dropped."""
-        self._pending.pop(pending.ack_id, None)
+        self._pending.pop(ack_id, None)
 
     def settle(self, ack_id: int, args: Sequence[Any]) -> bool:
         """Hand an answer to its question; ``False`` if nobody waits for it (any more)."""

@@ -55,12 +55,25 @@ def check_handler(function: object, arguments: int, shape: str) -> None:
     Raises:
         TypeError: not an async function, or of another signature than ``shape``.
     """
-    if not _is_async(function):
+    if not is_async(function):
         msg = f"{function!r} is not an async function: write 'async def {shape}'"
         raise TypeError(msg)
     fewest, most = _positional(function)
     if not fewest <= arguments <= most:
         msg = f"{function!r} can't be called with {arguments} arguments: write 'async def {shape}'"
+        raise TypeError(msg)
+
+
+def check_listener(function: object, shape: str) -> None:
+    """Refuse what is no plain function.
+
+    Raises:
+        TypeError: it can't be called, or it is async.
+    """
+    if not callable(function) or is_async(function):
+        msg = (
+            f"{function!r} is not a plain function: write 'def {shape}', not async, since a broadcast waits for nobody"
+        )
         raise TypeError(msg)
 
 
@@ -73,6 +86,13 @@ class Registered:
     concurrent: bool
     fewest: int
     most: float
+    once: bool = False
+    """It is for one event, and then not registered any more."""
+
+    @property
+    def is_plain(self) -> bool:
+        """It is simply to be called."""
+        return not self.concurrent and not self.once
 
     def accepts(self, arguments: int) -> bool:
         """Say whether it takes so many arguments from the peer."""
@@ -81,14 +101,15 @@ class Registered:
 
 @final
 class Handlers:
-    """The handlers of one namespace by event."""
+    """Handlers by event; those that it inherits are for events that it has none for."""
 
-    __slots__ = ("_by_event",)
+    __slots__ = ("_by_event", "_inherited")
 
-    def __init__(self) -> None:
+    def __init__(self, inherited: Handlers | None = None) -> None:
         self._by_event: dict[str, Registered] = {}
+        self._inherited = inherited
 
-    def add(self, event: str, function: EventHandler, *, concurrent: bool) -> None:
+    def add(self, event: str, function: EventHandler, *, concurrent: bool = False, once: bool = False) -> None:
         """Register a handler.
 
         Raises:
@@ -99,21 +120,35 @@ class Handlers:
         if event in self._by_event:
             msg = f"the event {event!r} has a handler already: {self._by_event[event].function!r}"
             raise ValueError(msg)
-        if not _is_async(function):
+        if not is_async(function):
             msg = f"{function!r} is not an async function: write 'async def handler(socket, ...)'"
             raise TypeError(msg)
         fewest, most = _positional(function)
         if most < 1:
             msg = f"{function!r} takes no arguments: the first is the socket, then come the event's"
             raise TypeError(msg)
-        self._by_event[event] = Registered(function, concurrent, max(fewest - 1, 0), most - 1)
+        self._by_event[event] = Registered(function, concurrent, max(fewest - 1, 0), most - 1, once)
+
+    def remove(self, event: str) -> None:
+        """Take the handler of an event out.
+
+        Raises:
+            ValueError: it has none here.
+        """
+        if self._by_event.pop(event, None) is None:
+            msg = f"the event {event!r} has no handler here: nothing to remove"
+            raise ValueError(msg)
 
     def find(self, event: str) -> Registered | None:
         """Return the handler of an event."""
-        return self._by_event.get(event)
+        handler = self._by_event.get(event)
+        if handler is None and self._inherited is not None:
+            return self._inherited.find(event)
+        return handler
 
 
-def _is_async(function: object) -> bool:
+def is_async(function: object) -> bool:
+    """Say whether a function, or what is called like one, is async."""
     while isinstance(function, functools.partial):
         function = function.func
     # Of its type, as Python calls it: a class is no handler because its instances would be.

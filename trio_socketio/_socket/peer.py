@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, final
 
 import trio
 
 from trio_socketio._engine.exceptions import Disconnected
 from trio_socketio._logging import scope_logger, shortened, tracing
-from trio_socketio._socket.acks import PendingAcks
+from trio_socketio._socket.acks import PendingAcks, Question
 from trio_socketio._socket.handlers import check_event_name
 from trio_socketio._wire.engine_packet import EnginePacket, PacketType
 from trio_socketio._wire.parser import Parser
@@ -26,6 +26,11 @@ def encode_batch(parser: Parser, packet: SocketPacket) -> list[EnginePacket]:
     return [EnginePacket(PacketType.MESSAGE, message) for message in messages]
 
 
+def single(args: Sequence[Any]) -> Any:
+    """Make a value of an answer's arguments: ``None`` of none, a tuple of several."""
+    return args[0] if len(args) == 1 else (tuple(args) if args else None)
+
+
 class Link(Protocol):
     """What a peer needs of its session."""
 
@@ -35,11 +40,24 @@ class Link(Protocol):
     def put(self, batch: Sequence[EnginePacket]) -> None:
         """Do the same, and leave it to the caller to flush."""
 
+    def flush(self) -> None:
+        """Write now what waits, if that is cheap."""
+
     async def wait_room(self) -> None:
         """Wait until ``send`` may work again."""
 
     def wake_waiting(self) -> None:
         """Let those who wait for room look again."""
+
+
+class Journal(Protocol):
+    """Keeps events for a peer that may come back."""
+
+    def stamp(self, event: Event) -> Event:
+        """Give an event its place among all others."""
+
+    def record(self, batch: Sequence[EnginePacket]) -> None:
+        """Keep the event that was stamped last."""
 
 
 @final
@@ -51,15 +69,28 @@ class Peer:
         link: the session.
         parser: the parser that both ends use.
         max_pending_acks: answers that may be owed.
+        ack_ids: where the next id of a question comes from.
+        journal: keeps what is emitted.
     """
 
-    __slots__ = ("_link", "_namespace", "_parser", "_trace", "acks", "gone")
+    __slots__ = ("_journal", "_namespace", "_parser", "_trace", "acks", "gone", "link")
 
-    def __init__(self, namespace: str, link: Link, parser: Parser, max_pending_acks: int) -> None:
+    def __init__(
+        self,
+        namespace: str,
+        link: Link,
+        parser: Parser,
+        *,
+        max_pending_acks: int,
+        ack_ids: Iterator[int],
+        journal: Journal | None = None,
+    ) -> None:
         self._namespace = namespace
-        self._link = link
+        self.link: Link = link
+        """The session; another one when the peer has come back."""
         self._parser = parser
-        self.acks: PendingAcks = PendingAcks(max_pending_acks)
+        self._journal = journal
+        self.acks: PendingAcks = PendingAcks(max_pending_acks, ack_ids)
         self._trace = tracing(_logger)
         self.gone: str | None = None
         """Why the peer is gone, once it is."""
@@ -68,15 +99,33 @@ class Peer:
         """The peer is gone: fail all that waits for it."""
         self.gone = reason
         self.acks.fail_all(reason)
-        self._link.wake_waiting()
+        self.link.wake_waiting()
 
     def emit_nowait(self, event: str, args: Sequence[Any]) -> None:
         """Queue an event; see ``Socket.emit_nowait``."""
-        self._put(self._encode_event(event, args), self._link.send)
+        check_event_name(event)
+        packet = Event(self._namespace, [event, *args])
+        if self._journal is None:
+            self._put(encode_batch(self._parser, packet), self.link.send)
+        else:
+            # In one step with the queueing: what is stamped later is also queued later.
+            batch = encode_batch(self._parser, self._journal.stamp(packet))
+            self._put(batch, self.link.send)
+            self._journal.record(batch)
 
     async def emit(self, event: str, args: Sequence[Any]) -> None:
         """Queue an event, waiting for room; see ``Socket.emit``."""
-        await self._put_when_room(self._encode_event(event, args))
+        if self._journal is None:
+            await self._put_when_room(self._encode_event(event, args))
+            return
+        await trio.lowlevel.checkpoint()
+        while True:
+            try:
+                self.emit_nowait(event, args)
+            except trio.WouldBlock:
+                await self.link.wait_room()
+            else:
+                return
 
     async def call(self, event: str, args: Sequence[Any]) -> Any:
         """Ask, and wait for the answer; see ``Socket.call``."""
@@ -86,8 +135,8 @@ class Peer:
             await self._put_when_room(self._encode_event(event, args, pending.ack_id))
             answer = await pending.wait()
         finally:
-            self.acks.forget(pending)
-        return answer[0] if len(answer) == 1 else (tuple(answer) if answer else None)
+            self.acks.forget(pending.ack_id)
+        return single(answer)
 
     def answer_nowait(self, ack_id: int, args: Sequence[Any], *, flushes: bool) -> bool:
         """Answer an event of the peer's; ``False`` if there is no room for that.
@@ -102,7 +151,7 @@ class Peer:
         """
         batch = encode_batch(self._parser, Ack(self._namespace, args, ack_id))
         try:
-            self._put(batch, self._link.put if flushes else self._link.send)
+            self._put(batch, self.link.put if flushes else self.link.send)
         except trio.WouldBlock:
             return False
         return True
@@ -111,11 +160,28 @@ class Peer:
         """Answer an event of the peer's, waiting for room."""
         await self._put_when_room(encode_batch(self._parser, Ack(self._namespace, args, ack_id)))
 
+    def ask(self, ack_id: int, question: Question, batch: Sequence[EnginePacket]) -> bool:
+        """Put a question that others are asked too; ``False`` if there is no room for that.
+
+        Raises:
+            Disconnected: the peer is gone.
+            TooManyPendingAcks: it owes too many answers.
+        """
+        self.acks.add(ack_id, question)
+        try:
+            self._put(batch, self.link.send)
+        except trio.WouldBlock:
+            return False
+        except Disconnected:
+            self.acks.forget(ack_id)
+            raise
+        return True
+
     def _encode_event(self, event: str, args: Sequence[Any], ack_id: int | None = None) -> list[EnginePacket]:
         check_event_name(event)
         return encode_batch(self._parser, Event(self._namespace, [event, *args], ack_id))
 
-    def _put(self, batch: list[EnginePacket], send: Callable[[Sequence[EnginePacket]], None]) -> None:
+    def _put(self, batch: Sequence[EnginePacket], send: Callable[[Sequence[EnginePacket]], None]) -> None:
         if self.gone is not None:
             raise Disconnected(self.gone)
         if self._trace:
@@ -127,8 +193,8 @@ class Peer:
         await trio.lowlevel.checkpoint()
         while True:
             try:
-                self._put(batch, self._link.send)
+                self._put(batch, self.link.send)
             except trio.WouldBlock:
-                await self._link.wait_room()
+                await self.link.wait_room()
             else:
                 return
