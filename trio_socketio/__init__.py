@@ -45,7 +45,9 @@ from trio_socketio._types import Data as Data
 from trio_socketio._types import Room as Room
 from trio_socketio._util import show_as_members_of as _show_as_members_of
 from trio_socketio._version import __version__ as __version__
+from trio_socketio._wire.checked_packet import checked_packet as checked_packet
 from trio_socketio._wire.json_parser import JSONParser as JSONParser
+from trio_socketio._wire.msgpack_parser import MessagePackParser as MessagePackParser
 from trio_socketio._wire.parser import Decoder as Decoder
 from trio_socketio._wire.parser import Parser as Parser
 from trio_socketio._wire.socket_packet import Ack as Ack

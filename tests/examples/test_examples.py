@@ -18,7 +18,7 @@ import trio
 
 from tests.support.raw_client import raw_client
 from tests.support.served import by_serve, stock_hypercorn
-from trio_socketio import serve
+from trio_socketio import Ack, Connect, ConnectError, Disconnect, Event, Limits, RemoteProtocolError, serve
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -184,6 +184,58 @@ async def test_tutorial_ask(example):
         assert await websocket.receive() == '420["which colour?"]'
         await websocket.send('430["green"]')
         assert await websocket.receive() == f'42["colour","{sid}","green"]'
+
+
+@examples("custom_parser")
+async def test_custom_parser(example):
+    async with by_serve(example.sio) as url, raw_client(url) as client, client.session() as websocket:
+        await websocket.send('4[0,"/",{"token":1},null]')
+        assert (await websocket.receive()).startswith('4[0,"/",{"sid":')
+        await websocket.send('4[2,"/",["echo",1,{"a":null}],7]', '4[0,"/nowhere",null,null]')
+        assert await websocket.receive() == '4[3,"/",[1,{"a":null}],7]'
+        assert await websocket.receive() == '4[4,"/nowhere",{"message":"Invalid namespace"},null]'
+        await websocket.send('4[1,"/",null,null]')
+
+
+@examples("custom_parser")
+def test_custom_parser_encodes_all_packets_and_takes_no_others(example):
+    parser = example.ArrayParser()
+    decoder = parser.decoder(Limits())
+    packets = [
+        Connect("/", {"a": 1}),
+        Disconnect("/a"),
+        Event("/", ["x", {"é": [1.5, None]}]),
+        Event("/", ["x"], 0),
+        Ack("/", [1], 3),
+        ConnectError("/", {"message": "no"}),
+    ]
+    for packet in packets:
+        (message,) = parser.encode(packet)
+        assert decoder.feed(message) == packet
+        assert decoder.unfinished is None
+    deep = []
+    deep.append(deep)
+    with pytest.raises(ValueError, match="nested"):
+        parser.encode(Event("/", ["x", deep]))
+    wrong = [
+        "",
+        "[]",
+        "{",
+        "null",
+        '[2,"/",["x"]]',
+        '[2,"/",["x"],-1]',
+        '[2,"/",["connect"],null]',
+        '[2,"",["x"],null]',
+    ]
+    for message in [
+        *wrong,
+        b"",
+        b'[2,"/",["x"],null]',
+        '[2,"/",["x",' + "[" * 200 + "]" * 200 + "],null]",
+        "[" * 10**6,
+    ]:
+        with pytest.raises(RemoteProtocolError):
+            decoder.feed(message)
 
 
 @pytest.mark.parametrize("name", ["echo", "standalone", "with_quart", "mounted_starlette", "in_front_of_quart"])

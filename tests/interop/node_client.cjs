@@ -3,6 +3,7 @@
 "use strict";
 
 const { io } = require(process.argv[2]);
+const parser = process.argv[3] ? { parser: require(process.argv[3]) } : {};
 const sockets = new Map();
 const say = (what) => process.stdout.write(JSON.stringify(what, encode) + "\n");
 
@@ -14,7 +15,7 @@ const decode = (key, value) => (value && typeof value.$ === "string" ? Buffer.fr
 
 const commands = {
   open({ id, url, options }) {
-    const socket = io(url, options);
+    const socket = io(url, { ...parser, ...options });
     sockets.set(id, socket);
     const tell = (event, ...args) => say({ id, event, args });
     socket.on("connect", () => tell("connect", socket.id, socket.io.engine.transport.name));
@@ -32,6 +33,12 @@ const commands = {
   volatile({ id, args }) { sockets.get(id).volatile.emit(...args); },
   call({ id, args, number }) {
     sockets.get(id).timeout(5000).emit(...args, (error, ...answer) => say({ id, answer, number, error: error && error.message }));
+  },
+  // Values that JSON has no words for.
+  oddities({ id, number }) {
+    const values = [new Date(5), undefined, { a: undefined }, new ArrayBuffer(1), new ArrayBuffer(8), new Uint8Array([1, 2])];
+    const shown = (value) => (value instanceof Date ? `Date ${+value}` : value);
+    sockets.get(id).emit("echo", ...values, NaN, (...answer) => say({ id, answer: answer.map(shown), number, error: null }));
   },
   mark({ id }) { say({ id, event: "mark", args: [] }); },
   connect({ id }) { sockets.get(id).connect(); },

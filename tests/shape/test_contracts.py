@@ -23,7 +23,9 @@ ALLOWED = {
     "hashlib", "json", "math", "operator", "re", "struct", "typing", "urllib",
     "msgspec",
     "codecs",
+    "datetime",  # the type of a value in MessagePack; its clocks are looked for below
 }  # fmt: skip
+CLOCKS = {"now", "utcnow", "today"}
 ALLOWED_OF_OURS = ("trio_socketio._wire", "trio_socketio._exceptions", "trio_socketio._limits", "trio_socketio._types", "trio_socketio._util")  # fmt: skip
 
 
@@ -45,6 +47,12 @@ def test_sans_io_files_import_only_what_is_pure(path):
     for line, name in imports(path):
         ours = any(name == allowed or name.startswith(f"{allowed}.") for allowed in ALLOWED_OF_OURS)
         assert ours or name.split(".")[0] in ALLOWED, f"{path.relative_to(ROOT)}:{line} imports {name}"
+
+
+@pytest.mark.parametrize("path", SANS_IO, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_sans_io_files_ask_no_date_what_time_it_is(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        assert not (isinstance(node, ast.Attribute) and node.attr in CLOCKS), f"{path.name}:{node.lineno} reads a clock"
 
 
 def test_import_linter_keeps_its_contracts():

@@ -33,6 +33,7 @@ TESTED_BY = {
     "_server/client_files.py": "tests/cli/test_cli.py",
     "_wire/attachments.py": "tests/wire/test_json_parser.py",
     "_wire/parser.py": "tests/wire/test_json_parser.py",
+    "_wire/plain_data.py": "tests/wire/test_json_parser.py",
     "_wire/socket_packet.py": "tests/wire/test_json_parser.py",
     "cli/chat.py": "tests/cli/test_cli.py",
     "cli/client_bundle.py": "tests/cli/test_cli.py",

@@ -89,8 +89,11 @@ class Browser:
             version = (await http.get(f"http://127.0.0.1:{self._port}/json/version")).json()
         control = Page(await self._connect(version["webSocketDebuggerUrl"]))
         context = (await control.command("Target.createBrowserContext"))["browserContextId"]
-        target = await control.command("Target.createTarget", url=url, browserContextId=context)
-        return Page(await self._connect(f"ws://127.0.0.1:{self._port}/devtools/page/{target['targetId']}"))
+        target = await control.command("Target.createTarget", url="about:blank", browserContextId=context)
+        page = Page(await self._connect(f"ws://127.0.0.1:{self._port}/devtools/page/{target['targetId']}"))
+        # It is answered when the page has taken the place of the blank one, where no script of ours would survive.
+        await page.command("Page.navigate", url=url)
+        return page
 
     async def _connect(self, url: str) -> trio_websocket.WebSocketConnection:
         connection = await trio_websocket.connect_websocket_url(self._nursery, url, max_message_size=2**26)

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,26 +20,40 @@ import trio
 PATIENCE = 20.0
 TRANSPORTS = {"polling": ["polling"], "websocket": ["websocket"], "upgrade": ["polling", "websocket"]}
 NODE_PACKAGE = "socket.io-client@4.8.4"
+MSGPACK_PACKAGE = "socket.io-msgpack-parser@3.0.2"
 INTEROP = Path(__file__).parents[1] / "interop"
 
 
-def node_command() -> list[str]:
-    """Return the command of the official client; without Node the test is skipped, or fails where it must be there."""
+def node_command(parser: str | Path | None = None) -> list[str]:
+    """Return the command of the official client; without Node the test is skipped, or fails where it must be there.
+
+    Args:
+        parser: a package with its version, or a file, that the client is given as its parser.
+    """
     complaint = pytest.fail if os.environ.get("TRIO_SOCKETIO_REQUIRE_NODE") else pytest.skip
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         complaint("Node or npm is not installed")
+    command = [node, str(INTEROP / "node_client.cjs"), str(_installed(npm, NODE_PACKAGE, complaint))]
+    if isinstance(parser, str):
+        parser = _installed(npm, parser, complaint)
+    return command if parser is None else [*command, str(parser)]
+
+
+def _installed(npm: str, package: str, complaint: Callable[[str], object]) -> Path:
+    """Return the folder of a package, installed once into a cache."""
+    name, _, version = package.partition("@")
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trio_socketio"
-    folder = caches / NODE_PACKAGE.replace("@", "-node-")
+    folder = caches / f"{name}-node-{version}"
     if not folder.exists():
         caches.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=caches) as scratch:
-            command = [npm, "install", "--no-audit", "--no-fund", "--prefix", scratch, NODE_PACKAGE]
+            command = [npm, "install", "--no-audit", "--no-fund", "--prefix", scratch, package]
             done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
             if done.returncode != 0:
-                complaint(f"npm could not install {NODE_PACKAGE}: {done.stderr[-300:]}")
+                complaint(f"npm could not install {package}: {done.stderr[-300:]}")
             shutil.copytree(scratch, folder, symlinks=True, dirs_exist_ok=True)
-    return [node, str(INTEROP / "node_client.cjs"), str(folder / "node_modules" / "socket.io-client")]
+    return folder / "node_modules" / name
 
 
 def python_command() -> list[str]:

@@ -11,7 +11,6 @@ Decoding is linear: every part is sliced off once, numbers are ASCII digits and 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import msgspec
@@ -19,8 +18,9 @@ import msgspec
 from trio_socketio._exceptions import RemoteProtocolError
 from trio_socketio._limits import Limits
 from trio_socketio._wire.attachments import put_back, take_out
+from trio_socketio._wire.checked_packet import check_address, checked_packet
+from trio_socketio._wire.plain_data import plain
 from trio_socketio._wire.socket_packet import (
-    MAX_ACK_ID,
     RESERVED_EVENTS,
     Ack,
     Connect,
@@ -33,28 +33,11 @@ from trio_socketio._wire.socket_packet import (
 _HEAD = re.compile(r"([0-6])(?:([0-9]{1,10})-)?(?:(/[^,]*)(?:,|\Z))?([0-9]{1,16}(?![0-9]))?", re.ASCII)
 # A text without an end reaches to the end, and no quote in it is looked at twice: else this would be quadratic.
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
+# BINARY_EVENT and BINARY_ACK are EVENT and ACK once their attachments are in their places.
+_TYPES = {"0": 0, "1": 1, "2": 2, "3": 3, "4": 4, "5": 2, "6": 3}
 _BARE_EVENTS = frozenset({"2[", *(f"2{digit}" for digit in range(10))})
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
-
-def _plain(value: object) -> object:
-    """Turn what stands for a JSON value into one; msgspec asks about each type that it does not know."""
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value)
-    # Of types that it knows it asks only if they stand as keys.
-    if isinstance(value, Mapping) and type(value) is not dict:
-        return dict(value)
-    if isinstance(value, Sequence) and type(value) not in {list, tuple}:
-        return list(value)
-    msg = f"{type(value).__name__} can't be sent, at least not there: events and acknowledgements hold JSON, and bytes"
-    raise TypeError(msg)
-
-
-_encode_json = msgspec.json.Encoder(enc_hook=_plain).encode
+_encode_json = msgspec.json.Encoder(enc_hook=plain).encode
 _decode_json = msgspec.json.Decoder().decode
 
 
@@ -153,7 +136,7 @@ class JSONDecoder:
         name = args[0] if type(args) is list and args else None
         if type(name) is str and name not in RESERVED_EVENTS and len(name) <= longest:
             return Event("/", args, ack_id)
-        return _packet("2", "/", ack_id, args, longest)
+        return checked_packet(2, "/", args, ack_id, self._limits)
 
     def _feed_text(self, message: str) -> SocketPacket | None:
         head = _HEAD.match(message)
@@ -161,15 +144,18 @@ class JSONDecoder:
             raise RemoteProtocolError("unknown Socket.IO packet type")
         packet_type, attachments, name, number = head.groups()
         namespace = "/" if name is None else name
-        if len(namespace) > self._limits.max_name_length or _CONTROL.search(namespace):
-            raise RemoteProtocolError("illegal namespace")
         ack_id = None if number is None else int(number)
-        if ack_id is not None and ack_id > MAX_ACK_ID:
-            raise RemoteProtocolError("illegal acknowledgement id")
         if (attachments is not None) != (packet_type in "56"):
             raise RemoteProtocolError("illegal number of attachments")
-        payload = self._json(message, head.end()) if head.end() < len(message) else msgspec.UNSET
-        packet = _packet(packet_type, namespace, ack_id, payload, self._limits.max_name_length)
+        data = None
+        if head.end() < len(message):
+            data = self._json(message, head.end())
+            if data is None:  # null is no way of leaving it out.
+                raise RemoteProtocolError("illegal payload for its packet type")
+        elif packet_type == "2":
+            check_address(namespace, ack_id, self._limits)
+            return Event(namespace, [])  # It means nothing, and is let pass by the reference.
+        packet = checked_packet(_TYPES[packet_type], namespace, data, ack_id, self._limits)
         if attachments is None:
             return packet
         assert isinstance(packet, (Event, Ack))  # noqa: S101 - types 5 and 6 make nothing else
@@ -222,32 +208,3 @@ def _is_deeper(text: str, limit: int) -> bool:
         elif bracket in "]}":
             depth -= 1
     return False
-
-
-def _packet(packet_type: str, namespace: str, ack_id: int | None, payload: Any, max_name: int) -> SocketPacket:
-    match packet_type, payload:
-        case "2" | "5", [str() as name, *_] if name not in RESERVED_EVENTS and len(name) <= max_name:
-            return Event(namespace, payload, ack_id)
-        case "2" | "5", [int() | float() as number, *rest] if not isinstance(number, bool):
-            # JavaScript's event names may be numbers; its listeners are then found by the number's text.
-            return Event(namespace, [_number_text(number), *rest], ack_id)
-        case "2", msgspec.UNSET:
-            return Event(namespace, [])  # It means nothing, and is let pass by the reference.
-        case "3" | "6", list() if ack_id is not None:
-            return Ack(namespace, payload, ack_id)
-        case "0", dict():
-            return Connect(namespace, payload)
-        case "0", msgspec.UNSET:
-            return Connect(namespace)
-        case "1", msgspec.UNSET:
-            return Disconnect(namespace)
-        case "4", dict() | str():
-            return ConnectError(namespace, payload)
-    raise RemoteProtocolError("illegal payload for its packet type")
-
-
-def _number_text(number: float) -> str:
-    # As JavaScript writes it: 1 for 1.0, 1e-7 for 1e-07.
-    if isinstance(number, int) or (number.is_integer() and abs(number) < 1e21):
-        return str(int(number))
-    return re.sub("e([+-])0", r"e\1", repr(number))
