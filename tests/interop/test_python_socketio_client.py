@@ -162,6 +162,8 @@ async def test_on_long_polling_it_takes_the_end_of_the_server_as_final(python, n
     server = echoing()
     serving = await nursery.start(serve, server, "127.0.0.1:0")
     socket = await python.connect(serving.urls[0], transports=["polling"], reconnection=True)
+    # It tells of the end only what has come through its own connect(), which goes on after it has told of that.
+    assert await socket.call("echo", "there") == ["there"]
     # Between two polls it would meet a server that is gone, and take that for an error of the network.
     (session,) = server.engine.sessions.values()
     await until(lambda: session.transport.writable)
