@@ -6,9 +6,9 @@ Everything public is here. What stands in modules that begin with an underscore 
 from __future__ import annotations
 
 from trio_socketio._asgi.app import ASGIApp as ASGIApp
-from trio_socketio._engine.config import CORS as CORS
-from trio_socketio._engine.config import Cookie as Cookie
 from trio_socketio._engine.config import EngineConfig as EngineConfig
+from trio_socketio._engine.cookie import Cookie as Cookie
+from trio_socketio._engine.cors import CORS as CORS
 from trio_socketio._engine.exceptions import CloseReason as CloseReason
 from trio_socketio._engine.exceptions import Disconnected as Disconnected
 from trio_socketio._engine.http import Request as Request

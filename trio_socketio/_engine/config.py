@@ -2,106 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
+from trio_socketio._engine.cookie import Cookie
+from trio_socketio._engine.cors import CORS
 from trio_socketio._engine.http import Headers, Request
-from trio_socketio._engine.origin import OPAQUE, parse_origin
 
 TransportName: TypeAlias = Literal["polling", "websocket"]
 TRANSPORTS: tuple[TransportName, ...] = ("polling", "websocket")
 
 AllowRequest: TypeAlias = Callable[[Request], Awaitable[bool | None]]
 HeadersHook: TypeAlias = Callable[[Headers, Request], None]
-
-_COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_COOKIE_ATTRIBUTE = re.compile(r"[\x21-\x7e]*")
-_SAME_SITE = ("strict", "lax", "none")
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CORS:
-    """Which web origins, beside the server's own, may connect.
-
-    Args:
-        origins: ``"*"`` for all, or origins such as ``("https://app.example", "http://localhost:3000")``; ``"null"``
-            is nobody in particular (sandboxed frames, local files) and must be listed like any other.
-        credentials: let browsers of the listed origins send cookies; never together with ``"*"``.
-        methods: answered to a preflight request.
-        allowed_headers: answered to a preflight request; a fixed list, what the client asks for is not echoed.
-        max_age: seconds for which a browser may keep the answer to a preflight request.
-
-    Raises:
-        ValueError: an origin that can't be one, or credentials with ``"*"``.
-    """
-
-    origins: Literal["*"] | tuple[str, ...]
-    credentials: bool = False
-    methods: tuple[str, ...] = ("GET", "POST")
-    allowed_headers: tuple[str, ...] = ("content-type", "authorization")
-    max_age: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.origins == "*":
-            if self.credentials:
-                msg = 'CORS(origins="*", credentials=True) would give every web site its visitors\' cookies: list the origins'
-                raise ValueError(msg)
-            return
-        if isinstance(self.origins, str):
-            msg = f"CORS(origins={self.origins!r}) is a single text: give a tuple of origins, or '*'"
-            raise TypeError(msg)
-        for origin in self.origins:
-            if origin != OPAQUE and ("*" in origin or parse_origin(origin) is None):
-                msg = f"CORS(origins=...) holds {origin!r}: an origin is scheme://host or scheme://host:port, without a path"
-                raise ValueError(msg)
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cookie:
-    """A cookie with the session's id, for load balancers that keep a client on one server.
-
-    It is set by the answer to a long-polling handshake; ``secure`` is added by itself when that came over TLS.
-
-    Raises:
-        ValueError: a character that would break out of the header.
-    """
-
-    name: str = "io"
-    path: str = "/"
-    domain: str | None = None
-    max_age: int | None = None
-    http_only: bool = True
-    same_site: Literal["strict", "lax", "none"] = "lax"
-    secure: bool | None = None
-
-    def __post_init__(self) -> None:
-        well_named = _COOKIE_NAME.fullmatch(self.name) is not None
-        for value in (self.name, self.path, self.domain or ""):
-            separators = set(value) & set(';,"\\')
-            if separators or not _COOKIE_ATTRIBUTE.fullmatch(value) or not well_named:
-                msg = f"Cookie(...) holds {value!r}: no spaces, quotes, commas, semicolons or control characters"
-                raise ValueError(msg)
-        if self.same_site not in _SAME_SITE:
-            msg = f"Cookie(same_site={self.same_site!r}) must be one of {_SAME_SITE}"
-            raise ValueError(msg)
-
-    def header(self, sid: str, *, secure: bool) -> str:
-        """Make the value of ``Set-Cookie``."""
-        parts = [f"{self.name}={sid}", f"Path={self.path}"]
-        if self.domain is not None:
-            parts.append(f"Domain={self.domain}")
-        if self.max_age is not None:
-            parts.append(f"Max-Age={self.max_age}")
-        if self.http_only:
-            parts.append("HttpOnly")
-        if self.secure if self.secure is not None else secure:
-            parts.append("Secure")
-        parts.append(f"SameSite={self.same_site.capitalize()}")
-        return "; ".join(parts)
 
 
 @final

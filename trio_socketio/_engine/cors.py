@@ -1,54 +1,46 @@
-"""The decision about a request's ``Origin``, and the headers that follow from it."""
+"""Which other web origins may connect, as a setting."""
 
 from __future__ import annotations
 
-from typing import final
+from dataclasses import dataclass
+from typing import Literal, final
 
-from trio_socketio._engine.config import EngineConfig
-from trio_socketio._engine.http import Headers, Request, Response
-from trio_socketio._engine.origin import is_same_origin, matching_origin
+from trio_socketio._engine.origin import OPAQUE, parse_origin
 
 
 @final
-class OriginRule:
-    """Lets requests through by their ``Origin``; made once from the settings."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CORS:
+    """Which web origins, beside the server's own, may connect.
 
-    __slots__ = ("_cors",)
+    Args:
+        origins: ``"*"`` for all, or origins such as ``("https://app.example", "http://localhost:3000")``; ``"null"``
+            is nobody in particular (sandboxed frames, local files) and must be listed like any other.
+        credentials: let browsers of the listed origins send cookies; never together with ``"*"``.
+        methods: answered to a preflight request.
+        allowed_headers: answered to a preflight request; a fixed list, what the client asks for is not echoed.
+        max_age: seconds for which a browser may keep the answer to a preflight request.
 
-    def __init__(self, config: EngineConfig) -> None:
-        self._cors = config.cors
+    Raises:
+        ValueError: an origin that can't be one, or credentials with ``"*"``.
+    """
 
-    def allows(self, request: Request) -> bool:
-        """Say whether the request may be served: without an ``Origin`` it comes from no browser."""
-        origin = request.headers.get("origin")
-        if origin is None:
-            return True
-        if self._cors is not None and matching_origin(origin, self._cors.origins) is not None:
-            return True
-        return is_same_origin(origin, host=request.headers.get("host"), secure=request.secure)
+    origins: Literal["*"] | tuple[str, ...]
+    credentials: bool = False
+    methods: tuple[str, ...] = ("GET", "POST")
+    allowed_headers: tuple[str, ...] = ("content-type", "authorization")
+    max_age: int | None = None
 
-    def headers(self, request: Request) -> Headers:
-        """Headers that every answer to this request carries."""
-        headers: Headers = []
-        cors = self._cors
-        allowed = None if cors is None else matching_origin(request.headers.get("origin", ""), cors.origins)
-        if cors is not None and allowed is not None:
-            headers.append(("access-control-allow-origin", allowed))
-            if cors.credentials:
-                headers.append(("access-control-allow-credentials", "true"))
-        # Whether a request is served at all depends on it.
-        headers.append(("vary", "Origin"))
-        return headers
-
-    def preflight(self, request: Request) -> Response | None:
-        """Answer a browser's question before a request of another origin; ``None`` if it isn't one."""
-        cors = self._cors
-        if cors is None or request.method != "OPTIONS":
-            return None
-        headers = [
-            ("access-control-allow-methods", ", ".join(cors.methods)),
-            ("access-control-allow-headers", ", ".join(cors.allowed_headers)),
-        ]
-        if cors.max_age is not None:
-            headers.append(("access-control-max-age", str(cors.max_age)))
-        return Response(204, headers=headers)
+    def __post_init__(self) -> None:
+        if self.origins == "*":
+            if self.credentials:
+                msg = 'CORS(origins="*", credentials=True) would give every web site its visitors\' cookies: list the origins'
+                raise ValueError(msg)
+            return
+        if isinstance(self.origins, str):
+            msg = f"CORS(origins={self.origins!r}) is a single text: give a tuple of origins, or '*'"
+            raise TypeError(msg)
+        for origin in self.origins:
+            if origin != OPAQUE and ("*" in origin or parse_origin(origin) is None):
+                msg = f"CORS(origins=...) holds {origin!r}: an origin is scheme://host or scheme://host:port, without a path"
+                raise ValueError(msg)

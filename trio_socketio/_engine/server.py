@@ -18,9 +18,9 @@ from typing import final
 import trio
 
 from trio_socketio._engine.config import EngineConfig, HeadersHook, TransportName
-from trio_socketio._engine.cors import OriginRule
 from trio_socketio._engine.exceptions import CloseReason
 from trio_socketio._engine.http import EventHold, Headers, Hold, ReadBody, Request, Response, refused, refused_websocket
+from trio_socketio._engine.origin_rule import OriginRule
 from trio_socketio._engine.polling import PollingTransport
 from trio_socketio._engine.registry import SessionRegistry
 from trio_socketio._engine.session import Handler, Session, SessionState, Upgrade
@@ -72,7 +72,7 @@ class EngineServer:
         self.limits: Limits = limits
         self.counters: Counters = Counters()
         self._files = files
-        self._origin_rule = OriginRule(config)
+        self._origin_rule = OriginRule(config.cors)
         self._registry = SessionRegistry(config, limits, accept, self.counters)
         self._foreign_origin_seen = False
 
