@@ -76,6 +76,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         headers: names in lower case; the values of repeated ones are joined by ``", "``, those of cookies by ``"; "``.
         client: the peer's address, or ``None`` if there is none (a unix socket).
         secure: it came over TLS.
+        forwarded_host: what a trusted proxy says that the client asked for; see ``TrustedProxies``.
     """
 
     method: str
@@ -84,6 +85,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     client: str | None = None
     secure: bool = False
+    forwarded_host: str | None = None
+
+    @property
+    def host(self) -> str | None:
+        """The host and the port that the client asked for: what a trusted proxy says, else the header ``Host``."""
+        return self.forwarded_host or self.headers.get("host")
 
     @property
     def url(self) -> str:

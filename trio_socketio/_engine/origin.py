@@ -7,8 +7,6 @@ is looked at. Origins are compared as (scheme, host, port), never as pieces of t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
 from urllib.parse import urlsplit
 
 Origin = tuple[str, str, int | None]
@@ -43,15 +41,3 @@ def is_same_origin(origin: str, *, host: str | None, secure: bool) -> bool:
     scheme = "https" if secure else "http"
     ours = parse_origin(f"{scheme}://{host}") if host else None
     return ours is not None and parse_origin(origin) == ours
-
-
-def matching_origin(origin: str, allowed: Sequence[str] | Literal["*"]) -> str | None:
-    """Return the configured origin that ``origin`` equals: what is sent back is our text, never the client's."""
-    if allowed == "*":
-        return "*"
-    if origin == OPAQUE:
-        return OPAQUE if OPAQUE in allowed else None
-    wanted = parse_origin(origin)
-    if wanted is None:
-        return None
-    return next((candidate for candidate in allowed if parse_origin(candidate) == wanted), None)

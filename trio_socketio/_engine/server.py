@@ -134,12 +134,13 @@ class EngineServer:
         Raises:
             ClientGone: out of the hold.
         """
-        if self._origin_rule.allows(request):
+        allowed, headers = self._origin_rule.judge(request)
+        if allowed:
             response = await self._serve(request, read_body, new_hold, body)
         else:
             self._log_foreign_origin(request)
             response = self._refused(Refusal.FORBIDDEN)
-        response.headers.extend(self._origin_rule.headers(request))
+        response.headers.extend(headers)
         return response
 
     async def _serve(
@@ -209,8 +210,8 @@ class EngineServer:
 
     async def admit(self, request: Request) -> Admission | Response:
         """Decide about a WebSocket request: accept and ``carry`` it, or give the answer that refuses it."""
-        headers = self._origin_rule.headers(request)
-        if self._origin_rule.allows(request):
+        allowed, headers = self._origin_rule.judge(request)
+        if allowed:
             admission = await self._admit(request, headers)
         else:
             self._log_foreign_origin(request)
