@@ -41,7 +41,17 @@ PUBLIC = {
 
 INTERNAL = {
     f"trio_socketio.{name}"
-    for name in ("Cookie.header", "EngineConfig.serves", "EngineConfig.upgrades_from", "Target.to", "Target.without")
+    for name in (
+        "CORS.listed",
+        "CORS.patterns",
+        "Cookie.header",
+        "EngineConfig.serves",
+        "EngineConfig.upgrades_from",
+        "Target.to",
+        "Target.without",
+        "TrustedProxies.resolve",
+        "TrustedProxies.trusts",
+    )
 }
 """Methods that other layers of the library call, and nobody else."""
 

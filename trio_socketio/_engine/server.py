@@ -134,6 +134,8 @@ class EngineServer:
         Raises:
             ClientGone: out of the hold.
         """
+        if self.config.trusted_proxies is not None:
+            request = self.config.trusted_proxies.resolve(request)
         allowed, headers = self._origin_rule.judge(request)
         if allowed:
             response = await self._serve(request, read_body, new_hold, body)
@@ -210,6 +212,8 @@ class EngineServer:
 
     async def admit(self, request: Request) -> Admission | Response:
         """Decide about a WebSocket request: accept and ``carry`` it, or give the answer that refuses it."""
+        if self.config.trusted_proxies is not None:
+            request = self.config.trusted_proxies.resolve(request)
         allowed, headers = self._origin_rule.judge(request)
         if allowed:
             admission = await self._admit(request, headers)
