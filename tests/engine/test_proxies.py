@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trio_socketio import Request, TrustedProxies
+from trio_socketio._engine.proxies import _find_cached
 
 
 def asked(client: str | None = "10.0.0.1", **fields: str) -> Request:
@@ -57,7 +58,7 @@ class TestResolve:
         request = asked(
             "192.0.2.1", x_forwarded_for="198.51.100.1", x_forwarded_proto="https", x_forwarded_host="a.example"
         )
-        assert trusting().resolve(request) is request
+        assert trusting().resolve(request) == request
 
     def test_nothing_is_said(self):
         request = asked(host="a.example")
@@ -101,3 +102,17 @@ class TestResolve:
 
     def test_a_unix_socket(self):
         assert trusting("unix").resolve(asked(None, x_forwarded_for="192.0.2.1")).client == "192.0.2.1"
+
+    def test_what_is_said_once_is_remembered_for_that_peer_alone(self):
+        fields = {"x_forwarded_for": "192.0.2.77", "x_forwarded_proto": "https"}
+        for _ in range(2):
+            assert seen(trusting().resolve(asked("10.0.0.1", **fields))) == ("192.0.2.77", True, None)
+            assert seen(trusting().resolve(asked("11.0.0.1", **fields))) == ("11.0.0.1", False, None)
+            assert seen(trusting("11.0.0.0/8").resolve(asked("10.0.0.1", **fields))) == ("10.0.0.1", False, None)
+
+    def test_long_values_are_not_remembered(self):
+        before = _find_cached.cache_info().currsize
+        for number in range(10):
+            resolved = trusting().resolve(asked(x_forwarded_for=f"{'x' * 600}{number}, 192.0.2.{number}"))
+            assert resolved.client == f"192.0.2.{number}"
+        assert _find_cached.cache_info().currsize == before

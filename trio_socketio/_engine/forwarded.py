@@ -8,12 +8,15 @@ ends the way: nothing to its left is looked at.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TypeAlias, final
 
 Address: TypeAlias = IPv4Address | IPv6Address
+
+X_FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
+FORWARDED = ("forwarded",)
 
 MAX_HOPS = 16
 """So many proxies stand in a row at the most."""
@@ -50,11 +53,9 @@ def parse_address(text: str) -> Address | None:
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
-def x_forwarded(headers: Mapping[str, str]) -> Iterator[Hop]:
-    """Read the three ``X-Forwarded-`` headers, the nearest hop first."""
-    addresses = _from_right(headers.get("x-forwarded-for", ""))
-    protocols = _from_right(headers.get("x-forwarded-proto", ""))
-    hosts = _from_right(headers.get("x-forwarded-host", ""))
+def x_forwarded(address_list: str, protocol_list: str, host_list: str) -> Iterator[Hop]:
+    """Read the values of ``X_FORWARDED``, the nearest hop first."""
+    addresses, protocols, hosts = _from_right(address_list), _from_right(protocol_list), _from_right(host_list)
     if not addresses and (protocols or hosts):
         addresses = [""]
     for number, address in enumerate(addresses):
@@ -64,11 +65,11 @@ def x_forwarded(headers: Mapping[str, str]) -> Iterator[Hop]:
         yield _hop(address, protocol, host)
 
 
-def forwarded(headers: Mapping[str, str]) -> Iterator[Hop]:
-    """Read ``Forwarded``, the nearest hop first."""
+def forwarded(text: str) -> Iterator[Hop]:
+    """Read the value of ``FORWARDED``, the nearest hop first."""
     # A comma in a quoted string would be legal, but there is none in an address, a protocol or a host: whoever writes
     # one can't shift what stands to its right.
-    for element in _from_right(headers.get("forwarded", "")):
+    for element in _from_right(text):
         pairs: dict[str, str] = {}
         for part in element.split(";"):
             pair = _PAIR.fullmatch(part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -9,11 +10,17 @@ from typing import Literal, TypeAlias, final
 
 import msgspec
 
-from trio_socketio._engine.forwarded import Address, Hop, forwarded, parse_address, x_forwarded
+from trio_socketio._engine.forwarded import FORWARDED, X_FORWARDED, Address, forwarded, parse_address, x_forwarded
 from trio_socketio._engine.http import Request
 
 UNIX = "unix"
 """Peers without an address."""
+
+CACHED_CHARACTERS = 500
+"""What is longer is read anew each time, so that nobody fills the memory with it."""
+
+Found: TypeAlias = tuple[str | None, bool | None, str | None]
+"""The client's address, whether it came by TLS if that was said, and the host that it asked for."""
 
 _Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -53,33 +60,52 @@ class TrustedProxies:
         networks = tuple(_network(address) for address in self.addresses if address != UNIX)
         object.__setattr__(self, "_networks", networks)
 
-    def trusts(self, client: str | None) -> bool:
+    def resolve(self, request: Request) -> Request:
+        """Return the request as the client made it, if a proxy of these says so; else as it is."""
+        values = tuple(request.headers.get(name, "") for name in self._names)
+        if not any(values):
+            return request
+        # A client's polls all say the same.
+        find = _find_cached if sum(map(len, values)) <= CACHED_CHARACTERS else _find
+        client, secure, host = find(self, request.client, values)
+        if secure is None:
+            secure = request.secure
+        return msgspec.structs.replace(request, client=client, secure=secure, forwarded_host=host)
+
+    def trusts(self, peer: str | None) -> bool:
         """Say whether a peer is one of them."""
-        if client is None:
+        if peer is None:
             return UNIX in self.addresses
-        address = _parse_peer(client)
+        address = parse_address(peer)
         return address is not None and self._holds(address)
 
     def _holds(self, address: Address) -> bool:
         return any(address in network for network in self._networks)
 
-    def resolve(self, request: Request) -> Request:
-        """Return the request as the client made it, if a proxy of these says so; else as it is."""
-        if not self.trusts(request.client):
-            return request
-        found: Hop | None = None
-        client = request.client
-        for hop in (x_forwarded if self.headers == "x-forwarded" else forwarded)(request.headers):
-            found = hop
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return X_FORWARDED if self.headers == "x-forwarded" else FORWARDED
+
+    def find(self, peer: str | None, values: Sequence[str]) -> Found:
+        """Find the client that a peer speaks for, by the values of the headers."""
+        client, secure, host = peer, None, None
+        if not self.trusts(peer):
+            return client, secure, host
+        for hop in x_forwarded(*values) if self.headers == "x-forwarded" else forwarded(*values):
+            secure, host = hop.secure, hop.host
             if hop.address is None:
                 break
             client = str(hop.address)
             if not self._holds(hop.address):
                 break
-        if found is None:
-            return request
-        secure = request.secure if found.secure is None else found.secure
-        return msgspec.structs.replace(request, client=client, secure=secure, forwarded_host=found.host)
+        return client, secure, host
+
+
+def _find(proxies: TrustedProxies, peer: str | None, values: tuple[str, ...]) -> Found:
+    return proxies.find(peer, values)
+
+
+_find_cached = lru_cache(maxsize=1024)(_find)
 
 
 def _network(text: str) -> _Network:
@@ -94,7 +120,3 @@ def _network(text: str) -> _Network:
         msg = f"TrustedProxies(addresses=...) holds {text!r}: everybody could say then who he is; name the proxies"
         raise ValueError(msg)
     return network
-
-
-# Proxies are few, and ask often.
-_parse_peer = lru_cache(maxsize=256)(parse_address)
