@@ -6,6 +6,7 @@ Everything public is here. What stands in modules that begin with an underscore 
 from __future__ import annotations
 
 from trio_socketio._asgi.app import ASGIApp as ASGIApp
+from trio_socketio._engine.compression import HTTPCompression as HTTPCompression
 from trio_socketio._engine.config import EngineConfig as EngineConfig
 from trio_socketio._engine.cookie import Cookie as Cookie
 from trio_socketio._engine.cors import CORS as CORS

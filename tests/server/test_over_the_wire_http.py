@@ -6,10 +6,11 @@ import json
 
 import pytest
 
+from tests.support.application import socket_of
 from tests.support.client import only_session
 from tests.support.raw_client import raw_client
 from tests.support.served import WAYS
-from trio_socketio import Cookie, EngineConfig, Server, Socket, TrustedProxies
+from trio_socketio import Cookie, EngineConfig, HTTPCompression, Server, Socket, TrustedProxies
 from trio_socketio._asgi.scope import raw
 
 FORWARDED = {
@@ -34,20 +35,11 @@ class TestProxies:
             yield client
 
     async def handshake_of(self, sio, headers: dict[str, str]):
-        sockets: list[Socket] = []
-        sio.server.on_connection(self._noting(sockets))
         response = await sio.get("EIO=4&transport=polling", headers=headers)
         query = f"EIO=4&transport=polling&sid={json.loads(response.text[1:])['sid']}"
         assert (await sio.post(query, "40")).status_code == 200
         assert (await sio.get(query)).status_code == 200
-        return sockets[0].handshake, response
-
-    @staticmethod
-    def _noting(sockets: list[Socket]):
-        async def note(socket: Socket) -> None:
-            sockets.append(socket)
-
-        return note
+        return socket_of(sio.server).handshake, response
 
     async def test_address_and_security_of_the_handshake(self, sio):
         handshake, response = await self.handshake_of(sio, FORWARDED)
@@ -75,3 +67,39 @@ class TestProxies:
             assert (await websocket.receive()).startswith("0{")
             request = only_session(sio.server.engine).request
             assert (request.client, request.secure, request.host) == ("192.0.2.1", True, "chat.example")
+
+
+@pytest.mark.parametrize("way", sorted(WAYS))
+class TestCompression:
+    @pytest.fixture
+    async def sio(self, way):
+        server = Server(EngineConfig(http_compression=HTTPCompression(), ping_interval=10_000))
+
+        @server.on("echo")
+        async def echo(socket: Socket, text: str) -> None:
+            await socket.emit("echo", text)
+
+        async with WAYS[way](server) as url, raw_client(url) as client:
+            yield client
+
+    async def echoed(self, sio, text: str, headers: dict[str, str]):
+        query = await sio.open_polling()
+        await sio.post(query, "40")
+        await sio.get(query)
+        await sio.post(query, f'42["echo","{text}"]')
+        response = await sio.get(query, headers=headers)
+        assert response.text == f'42["echo","{text}"]'
+        return response
+
+    @pytest.mark.parametrize("coding", ["gzip", "deflate"])
+    async def test_what_is_long_enough(self, sio, coding):
+        response = await self.echoed(sio, "α" * 50_000, {"accept-encoding": coding})
+        assert response.headers["content-encoding"] == coding
+        assert response.headers["vary"] == "Origin, Accept-Encoding"
+        assert int(response.headers["content-length"]) == response.num_bytes_downloaded < 1000
+
+    async def test_what_is_not(self, sio):
+        response = await self.echoed(sio, "a" * 900, {"accept-encoding": "gzip"})
+        assert "content-encoding" not in response.headers
+        response = await self.echoed(sio, "a" * 5000, {"accept-encoding": "gzip;q=0"})
+        assert "content-encoding" not in response.headers

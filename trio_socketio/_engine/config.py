@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
+from trio_socketio._engine.compression import HTTPCompression
 from trio_socketio._engine.cookie import Cookie
 from trio_socketio._engine.cors import CORS
 from trio_socketio._engine.http import Headers, Request
@@ -33,6 +34,7 @@ class EngineConfig:
         cors: web origins that may connect; ``None`` for the server's own only. Clients that send no ``Origin``,
             which are not browsers, are always let through.
         cookie: set a cookie with the session's id.
+        http_compression: compress the answers to polls; ``None`` (other than the reference's default): don't.
         trusted_proxies: proxies in front that are believed when they say who a client is; ``None``: nobody is.
         allow_request: called before a session is opened; returns ``False`` or raises ``ConnectionRefused`` to refuse
             (HTTP 403). What else it raises refuses with 400, and is logged; so does one that takes longer than
@@ -52,6 +54,7 @@ class EngineConfig:
     ping_timeout: float = 20.0
     cors: CORS | None = None
     cookie: Cookie | None = None
+    http_compression: HTTPCompression | None = None
     trusted_proxies: TrustedProxies | None = None
     allow_request: AllowRequest | None = None
     initial_headers: HeadersHook | None = None

@@ -121,12 +121,21 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 @final
 class Response(msgspec.Struct, frozen=True):
-    """A whole response."""
+    """A whole response.
+
+    Args:
+        status: of HTTP.
+        body: what is sent.
+        content_type: of the body.
+        headers: more of them; the body's length and what every answer carries come by themselves.
+        compress: it may be compressed, if that is set up and the client takes it.
+    """
 
     status: int
     body: bytes = b""
     content_type: str | None = None
     headers: Headers = msgspec.field(default_factory=list)
+    compress: bool = False
 
     def header_list(self) -> Headers:
         """All headers, with the type and the length of the body and what every answer carries."""

@@ -15,6 +15,7 @@ has no packets in hand.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import final
 
@@ -39,19 +40,27 @@ POST_BYTES_PER_SECOND = 65_536
 """A body gets so many seconds, and one more for each so many bytes, up to ``Limits.post_deadline``."""
 
 
-def payload(packets: Sequence[EnginePacket]) -> Response:
-    """Make the response that carries packets."""
-    return Response(200, encode_payload(packets), "text/plain; charset=UTF-8")
+def payload(packets: Sequence[EnginePacket], compress_from: float = math.inf) -> Response:
+    """Make the response that carries packets; it may be compressed from so many bytes on, unless no packet wants it."""
+    body = encode_payload(packets)
+    compress = len(body) >= compress_from and any(packet.compress for packet in packets)
+    return Response(200, body, "text/plain; charset=UTF-8", compress=compress)
 
 
 @final
 class PollingTransport:
-    """The requests of one session."""
+    """The requests of one session.
 
-    __slots__ = ("_held", "_is_pushing", "_is_reading", "_push", "_session")
+    Args:
+        session: whose.
+        compress_from: bytes of an answer from which on it may be compressed.
+    """
 
-    def __init__(self, session: Session) -> None:
+    __slots__ = ("_compress_from", "_held", "_is_pushing", "_is_reading", "_push", "_session")
+
+    def __init__(self, session: Session, compress_from: float = math.inf) -> None:
         self._session = session
+        self._compress_from = compress_from
         self._held: Hold | None = None
         self._is_pushing = False
         self._is_reading = False
@@ -69,7 +78,7 @@ class PollingTransport:
 
     def payload(self, packets: Sequence[EnginePacket]) -> Response:
         """Make the response that carries packets, and count it."""
-        response, counters = payload(packets), self._session.counters
+        response, counters = payload(packets, self._compress_from), self._session.counters
         counters.packets_sent += len(packets)
         counters.bytes_sent += len(response.body)
         return response

@@ -7,6 +7,7 @@ then a ``MessageStream``.
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -17,6 +18,7 @@ from typing import final
 
 import trio
 
+from trio_socketio._engine.compression import Compressor
 from trio_socketio._engine.config import EngineConfig, HeadersHook, TransportName
 from trio_socketio._engine.exceptions import CloseReason
 from trio_socketio._engine.http import EventHold, Headers, Hold, ReadBody, Request, Response, refused, refused_websocket
@@ -72,6 +74,9 @@ class EngineServer:
         self.limits: Limits = limits
         self.counters: Counters = Counters()
         self._files = files
+        compression = config.http_compression
+        self._compressor = None if compression is None else Compressor(compression)
+        self._compress_from = math.inf if compression is None else compression.threshold
         self._origin_rule = OriginRule(config.cors)
         self._registry = SessionRegistry(config, limits, accept, self.counters)
         self._foreign_origin_seen = False
@@ -143,6 +148,12 @@ class EngineServer:
             self._log_foreign_origin(request)
             response = self._refused(Refusal.FORBIDDEN)
         response.headers.extend(headers)
+        if response.compress and self._compressor is not None:
+            try:
+                response = await self._compressor.compressed(request, response)
+            except trio.Cancelled:
+                self.undelivered(request, response, CloseReason.TRANSPORT_ERROR)
+                raise
         return response
 
     async def _serve(
@@ -180,7 +191,7 @@ class EngineServer:
         session = await self._registry.open(request)
         if session is None:
             return self._no_place()
-        transport = PollingTransport(session)
+        transport = PollingTransport(session, self._compress_from)
         session.attach(transport)
         response = transport.payload([self._open_data(session, "polling").encode()])
         if self.config.cookie is not None:

@@ -96,7 +96,8 @@ class OpenData:
             "pingTimeout": round(self.ping_timeout * 1000),
             "maxPayload": self.max_payload,
         }
-        return EnginePacket(PacketType.OPEN, msgspec.json.encode(handshake).decode())
+        # Its secret, the sid, never shares a compressed answer with what others have a say in.
+        return EnginePacket(PacketType.OPEN, msgspec.json.encode(handshake).decode(), compress=False)
 
     @classmethod
     def decode(cls, packet: EnginePacket) -> OpenData:

@@ -49,15 +49,22 @@ class EnginePacket:
     Args:
         type: the packet's type; binary data is always a message.
         data: text, or bytes for binary data.
+        compress: an HTTP answer with it may be compressed, where that is set up; if any packet in it says so.
     """
 
-    __slots__ = ("_frame", "_payload_form", "data", "size", "type")
+    __slots__ = ("_frame", "_payload_form", "compress", "data", "size", "type")
 
-    def __init__(self, type: PacketType, data: str | bytes = "") -> None:  # noqa: A002 - the protocol's word
+    def __init__(
+        self,
+        type: PacketType,  # noqa: A002 - the protocol's word
+        data: str | bytes = "",
+        compress: bool = True,
+    ) -> None:
         self.type: PacketType = type
         self.data: str | bytes = data
         self.size: int = encoded_size(data) + isinstance(data, str)
         """Bytes as a WebSocket message, without the frame's head."""
+        self.compress: bool = compress
         self._payload_form: str | None = None
         self._frame: bytes | None = None
 
