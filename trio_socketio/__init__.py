@@ -13,7 +13,9 @@ from trio_socketio._engine.cors import CORS as CORS
 from trio_socketio._engine.exceptions import CloseReason as CloseReason
 from trio_socketio._engine.exceptions import Disconnected as Disconnected
 from trio_socketio._engine.http import Request as Request
+from trio_socketio._engine.http import Response as Response
 from trio_socketio._engine.proxies import TrustedProxies as TrustedProxies
+from trio_socketio._engine.refusal import ConnectionRefusal as ConnectionRefusal
 from trio_socketio._exceptions import ConnectionRefused as ConnectionRefused
 from trio_socketio._exceptions import RemoteProtocolError as RemoteProtocolError
 from trio_socketio._exceptions import SocketIOError as SocketIOError

@@ -65,3 +65,24 @@ class TestEngineConfig:
     def test_whose_path(self, path, with_slash, either):
         assert EngineConfig().serves(path) is with_slash
         assert EngineConfig(add_trailing_slash=False).serves(path) is either
+
+    @pytest.mark.parametrize("prefix", ["w1 ", "a" * 17, "w.1", "\xe4", "w1\n", "w;1"])
+    def test_sid_prefix(self, prefix):
+        assert EngineConfig(sid_prefix="w_1-").sid_prefix == "w_1-"
+        with pytest.raises(ValueError, match="sid_prefix=.*16 letters, digits, hyphens or underscores at the most"):
+            EngineConfig(sid_prefix=prefix)
+
+    @pytest.mark.parametrize("name", ["initial_headers", "headers", "connection_error"])
+    def test_hooks_that_nobody_waits_for(self, name):
+        async def hook(*args):
+            pass
+
+        with pytest.raises(TypeError, match=rf"EngineConfig\({name}\)=.* takes no async function"):
+            EngineConfig(**{name: hook})
+        with pytest.raises(TypeError, match="can't be called"):
+            EngineConfig(**{name: "hook"})
+
+    @pytest.mark.parametrize("middleware", [("text",), (None,), print])
+    def test_middlewares(self, middleware):
+        with pytest.raises(TypeError, match="takes a tuple of async functions"):
+            EngineConfig(middleware=middleware)

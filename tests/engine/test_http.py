@@ -47,6 +47,18 @@ class TestRequest:
     def test_no_content_length(self):
         assert asking().content_length is None
 
+    def test_host(self):
+        assert asking().host is None
+        assert asking(host="a.example").host == "a.example"
+        proxied = Request(method="GET", path="/", headers={"host": "inner"}, forwarded_host="a.example")
+        assert proxied.host == "a.example"
+
+    def test_state_is_its_own_and_empty_at_first(self):
+        request, other = asking(), asking()
+        request.state["user"] = "alice"
+        assert request.state == {"user": "alice"}
+        assert other.state == {}
+
 
 class TestResponse:
     def test_what_every_answer_carries(self):

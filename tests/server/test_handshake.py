@@ -72,3 +72,12 @@ def test_later_changes_of_the_requests_headers_are_not_seen():
     handshake = Handshake.of(asked(headers=headers), None, 0)
     headers["host"] = "evil.example"
     assert handshake.headers["host"] == "example.com"
+
+
+def test_state_is_the_requests():
+    request = asked()
+    request.state["user"] = "alice"
+    chat, other = (Handshake.of(request, None, 0) for _ in range(2))
+    assert chat.state == {"user": "alice"}
+    chat.state["seen"] = True
+    assert other.state["seen"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
+from trio_socketio._engine.hooks import is_async
 from trio_socketio._engine.http import Request
 from trio_socketio._engine.origin import OPAQUE, parse_origin
 
@@ -118,8 +118,7 @@ def _check_names(setting: str, names: tuple[str, ...]) -> None:
 
 
 def _check_function(function: OriginCheck) -> None:
-    # Also that of an object which can be called.
-    if any(inspect.iscoroutinefunction(called) for called in (function, type(function).__call__)):
+    if is_async(function):
         msg = (
             "CORS(origins=...) takes no async function: each request would wait for it; let allow_request wait instead"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol, TypeAlias, final
+from typing import Any, Protocol, TypeAlias, final
 from urllib.parse import unquote_plus
 
 import msgspec
@@ -86,6 +86,18 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     client: str | None = None
     secure: bool = False
     forwarded_host: str | None = None
+    _state: dict[str, Any] | None = None
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the application notes about the request, such as who has made it: empty at first.
+
+        A middleware and ``allow_request`` fill it; of the request that opened the session it is ``Handshake.state``.
+        """
+        if self._state is None:
+            msgspec.structs.force_setattr(self, "_state", {})
+        assert self._state is not None  # noqa: S101 - it was made just now
+        return self._state
 
     @property
     def host(self) -> str | None:

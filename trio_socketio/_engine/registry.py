@@ -167,7 +167,7 @@ class SessionRegistry:
         """Begin a session; ``None`` if there is no place for it (any more), or it has ended as soon as it began."""
         if not self.takes_new:
             return None
-        sid = secrets.token_urlsafe(SID_BYTES)
+        sid = self._config.sid_prefix + secrets.token_urlsafe(SID_BYTES)
         session = Session(
             sid, request, self._config, self._limits, clock=self._clock, counters=self._counters, forget=self._forget
         )

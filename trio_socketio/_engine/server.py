@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -21,12 +20,14 @@ import trio
 from trio_socketio._engine.compression import Compressor
 from trio_socketio._engine.config import EngineConfig, HeadersHook, TransportName
 from trio_socketio._engine.exceptions import CloseReason
-from trio_socketio._engine.http import EventHold, Headers, Hold, ReadBody, Request, Response, refused, refused_websocket
+from trio_socketio._engine.http import EventHold, Headers, Hold, ReadBody, Request, Response
+from trio_socketio._engine.middleware import ask_middlewares, unfit_headers
 from trio_socketio._engine.origin_rule import OriginRule
 from trio_socketio._engine.polling import PollingTransport
+from trio_socketio._engine.refusal import Refusals, context_of
 from trio_socketio._engine.registry import SessionRegistry
 from trio_socketio._engine.session import Handler, Session, SessionState, Upgrade
-from trio_socketio._engine.statistics import NO_PLACE, Counters
+from trio_socketio._engine.statistics import Counters
 from trio_socketio._engine.timers import Timers
 from trio_socketio._engine.transport import FAREWELL, MessageStream
 from trio_socketio._engine.websocket import WebSocketTransport, probe
@@ -37,8 +38,6 @@ from trio_socketio._logging import scope_logger, shortened
 from trio_socketio._wire.engine_handshake import OpenData, Query, Refusal
 
 _logger = scope_logger("engine")
-
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*")
 
 
 @final
@@ -78,6 +77,7 @@ class EngineServer:
         self._compressor = None if compression is None else Compressor(compression)
         self._compress_from = math.inf if compression is None else compression.threshold
         self._origin_rule = OriginRule(config.cors)
+        self._refusals = Refusals(self.counters, config.connection_error)
         self._registry = SessionRegistry(config, limits, accept, self.counters)
         self._foreign_origin_seen = False
 
@@ -117,7 +117,8 @@ class EngineServer:
 
     def asks_application(self, request: Request) -> bool:
         """Say whether the application is asked about a request: it may take its time."""
-        return self.config.allow_request is not None and Query.of(request.query).sid is None
+        asks = self.config.allow_request is not None or self.config.middleware
+        return bool(asks) and Query.of(request.query).sid is None
 
     # HTTP
 
@@ -145,8 +146,7 @@ class EngineServer:
         if allowed:
             response = await self._serve(request, read_body, new_hold, body)
         else:
-            self._log_foreign_origin(request)
-            response = self._refused(Refusal.FORBIDDEN)
+            response = self._refuse_origin(request, is_websocket=False)
         response.headers.extend(headers)
         if response.compress and self._compressor is not None:
             try:
@@ -162,20 +162,24 @@ class EngineServer:
         response = self._origin_rule.preflight(request)
         if response is None and self._files is not None:
             response = self._files(request)
+        if response is None and self.config.middleware:
+            response = await self._ask_middlewares(request, is_websocket=False)
         if response is not None:
             return response
         query = Query.of(request.query)
         refusal = query.refusal(method=request.method, is_websocket=False, transports=self.config.transports)
         if refusal is not None:
-            return self._refused(refusal)
+            return self._refusals.refuse(request, refusal, context_of(refusal, query, request.method))
         if query.sid is None:
             return await self._handshake(request)
         session = self._registry.find(query.sid)
         if session is None:
-            return self._refused(Refusal.UNKNOWN_SID)
+            refusal = Refusal.UNKNOWN_SID
+            return self._refusals.refuse(request, refusal, context_of(refusal, query, request.method))
         transport = session.transport
         if not isinstance(transport, PollingTransport) or query.transport != "polling":
-            return self._refused(Refusal.BAD_REQUEST)
+            context = {"name": "TRANSPORT_MISMATCH", "transport": query.transport or ""}
+            return self._refusals.refuse(request, Refusal.BAD_REQUEST, context)
         if request.method == "GET":
             response = await transport.poll(new_hold)
         elif request.method == "POST":
@@ -185,12 +189,12 @@ class EngineServer:
         return self._hooked(response, request, session, self.config.headers) if response.status == 200 else response
 
     async def _handshake(self, request: Request) -> Response:
-        refusal = await self._refusal_of_new(request)
-        if refusal is not None:
-            return refusal if isinstance(refusal, Response) else self._refused(*refusal)
+        response = await self._refusal_of_new(request, is_websocket=False)
+        if response is not None:
+            return response
         session = await self._registry.open(request)
         if session is None:
-            return self._no_place()
+            return self._no_place(request)
         transport = PollingTransport(session, self._compress_from)
         session.attach(transport)
         response = transport.payload([self._open_data(session, "polling").encode()])
@@ -229,26 +233,28 @@ class EngineServer:
         if allowed:
             admission = await self._admit(request, headers)
         else:
-            self._log_foreign_origin(request)
-            admission = self._refused(Refusal.FORBIDDEN, make=refused_websocket)
+            admission = self._refuse_origin(request, is_websocket=True)
         if isinstance(admission, Response):
             admission.headers.extend(headers)
         return admission
 
     async def _admit(self, request: Request, headers: Headers) -> Admission | Response:
+        if self.config.middleware:
+            answer = await self._ask_middlewares(request, is_websocket=True)
+            if answer is not None:
+                return answer
         query = Query.of(request.query)
         refusal = query.refusal(method=request.method, is_websocket=True, transports=self.config.transports)
+        session = None if query.sid is None else self._registry.find(query.sid)
+        if refusal is None and query.sid is not None and session is None:
+            refusal = Refusal.UNKNOWN_SID
         if refusal is not None:
-            return self._refused(refusal, make=refused_websocket)
-        if query.sid is not None:
-            session = self._registry.find(query.sid)
-            if session is None:
-                return self._refused(Refusal.UNKNOWN_SID, make=refused_websocket)
-        else:
-            session = None
-            answer = await self._refusal_of_new(request)
+            context = context_of(refusal, query, request.method)
+            return self._refusals.refuse(request, refusal, context, is_websocket=True)
+        if session is None:
+            answer = await self._refusal_of_new(request, is_websocket=True)
             if answer is not None:
-                return answer if isinstance(answer, Response) else self._refused(*answer, make=refused_websocket)
+                return answer
         hooks = (self.config.initial_headers if session is None else None, self.config.headers)
         headers = list(headers)
         if not _call_hooks(headers, request, *hooks):
@@ -275,7 +281,7 @@ class EngineServer:
         else:
             session = await self._registry.open(admission.request)
             if session is None:
-                self.counters.refused[NO_PLACE] += 1
+                self._refusals.no_place(admission.request, status=101)
                 await _close(stream)
                 return
             session.outbox.put([self._open_data(session, "websocket").encode()])
@@ -302,37 +308,38 @@ class EngineServer:
 
     # New sessions
 
-    async def _refusal_of_new(self, request: Request) -> Response | tuple[Refusal, str | None] | None:
+    async def _refusal_of_new(self, request: Request, *, is_websocket: bool) -> Response | None:
         if not self._registry.takes_new:
-            return self._no_place()
+            return self._no_place(request)
         if self.config.allow_request is None:
             return None
+        refusal, message, context = Refusal.FORBIDDEN, None, {"message": Refusal.FORBIDDEN.message}
         try:
             with trio.fail_after(self.limits.connect_timeout):
-                allowed = await self.config.allow_request(request)
-        except ConnectionRefused as refusal:
-            return Refusal.FORBIDDEN, refusal.message
+                if await self.config.allow_request(request) is not False:
+                    return None if self._registry.takes_new else self._no_place(request)
+        except ConnectionRefused as error:
+            message = error.message
+            context = {"message": message}
         except Exception:
             _logger.exception("allow_request raised: the client is refused")
-            return Refusal.BAD_REQUEST, None
-        if allowed is False:
-            return Refusal.FORBIDDEN, None
-        return None if self._registry.takes_new else self._no_place()
+            refusal, context = Refusal.BAD_REQUEST, {"name": "ALLOW_REQUEST_FAILURE"}
+        return self._refusals.refuse(request, refusal, context, message, is_websocket=is_websocket)
 
-    def _no_place(self) -> Response:
+    async def _ask_middlewares(self, request: Request, *, is_websocket: bool) -> Response | None:
+        answer = await ask_middlewares(self.config.middleware, request, self.limits.connect_timeout)
+        if isinstance(answer, Response):
+            return self._refusals.by_middleware(request, answer)
+        if answer is None:
+            return None
+        refusal, message = answer
+        context = {"name": "MIDDLEWARE_FAILURE"} if message is None else {"message": message}
+        return self._refusals.refuse(request, refusal, context, message, is_websocket=is_websocket)
+
+    def _no_place(self, request: Request) -> Response:
         if not self.is_running:
             _logger.error("a client asked for a session, but nobody runs the server: enter Server.running()")
-        self.counters.refused[NO_PLACE] += 1
-        return Response(503, headers=[("retry-after", "1")])
-
-    def _refused(
-        self,
-        refusal: Refusal,
-        message: str | None = None,
-        make: Callable[[Refusal, str | None], Response] = refused,
-    ) -> Response:
-        self.counters.refused[refusal.message] += 1
-        return make(refusal, message)
+        return self._refusals.no_place(request)
 
     def _open_data(self, session: Session, transport: TransportName) -> OpenData:
         return OpenData(
@@ -343,15 +350,18 @@ class EngineServer:
             max_payload=self.limits.max_payload,
         )
 
-    def _log_foreign_origin(self, request: Request) -> None:
+    def _refuse_origin(self, request: Request, *, is_websocket: bool) -> Response:
+        origin = request.headers.get("origin", "")
         # Once loudly: whoever sets a server up must see it, and no client can fill the log with it.
         level = logging.DEBUG if self._foreign_origin_seen else logging.WARNING
         self._foreign_origin_seen = True
         _logger.log(
             level,
             "refused a request of the origin %s: list it in EngineConfig(cors=CORS(origins=...)) if that site may connect",
-            shortened(request.headers.get("origin", "")),
+            shortened(origin),
         )
+        context = {"name": "INVALID_ORIGIN", "origin": origin}
+        return self._refusals.refuse(request, Refusal.FORBIDDEN, context, is_websocket=is_websocket)
 
 
 def _call_hooks(headers: Headers, request: Request, *hooks: HeadersHook | None) -> bool:
@@ -362,7 +372,7 @@ def _call_hooks(headers: Headers, request: Request, *hooks: HeadersHook | None) 
         for hook in hooks:
             if hook is not None:
                 hook(headers, request)
-        unfit = [header for header in headers if not _HEADER.fullmatch(": ".join(header))]
+        unfit = unfit_headers(headers)
     except Exception:
         _logger.exception("a hook for headers failed: its client pays")
         return False

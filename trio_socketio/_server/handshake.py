@@ -24,6 +24,7 @@ class Handshake:
         cross_origin: it had an ``Origin`` header.
         issued: when the namespace was joined, in seconds since 1970.
         auth: the payload of the client's CONNECT packet, ``{}`` if there was none.
+        state: what the application noted about the first request, see ``Request.state``; all sockets of a client share it.
     """
 
     headers: Mapping[str, str]
@@ -34,6 +35,7 @@ class Handshake:
     cross_origin: bool
     issued: float
     auth: Mapping[str, Any]
+    state: dict[str, Any]
 
     @classmethod
     def of(cls, request: Request, auth: Mapping[str, Any] | None, issued: float) -> Handshake:
@@ -47,4 +49,5 @@ class Handshake:
             cross_origin="origin" in request.headers,
             issued=issued,
             auth=auth if auth is not None else {},
+            state=request.state,
         )
