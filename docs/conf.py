@@ -47,8 +47,10 @@ INTERNAL = {
         "Cookie.header",
         "EngineConfig.serves",
         "EngineConfig.upgrades_from",
+        "Response.header_list",
         "Target.to",
         "Target.without",
+        "TrustedProxies.find",
         "TrustedProxies.resolve",
         "TrustedProxies.trusts",
     )

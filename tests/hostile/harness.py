@@ -31,7 +31,12 @@ from tests.hostile.case import (
 )
 from tests.hostile.peer import PATIENCE, Control, Peer, Transcript, ask, control, peer
 from tests.support.echo_server import echoing
-from trio_socketio import Limits, Server, serve
+from trio_socketio import EngineConfig, HTTPCompression, Limits, Server, TrustedProxies, serve
+
+CONFIG = EngineConfig(
+    http_compression=HTTPCompression(threshold=0), trusted_proxies=TrustedProxies(addresses=("127.0.0.1", "::1"))
+)
+"""What reads more of a request than a server does by default."""
 
 SESSION_ID = re.compile(rb'0\{"sid":"([^"]+)"')
 
@@ -234,7 +239,7 @@ async def until(condition: Callable[[], object]) -> None:
 @asynccontextmanager
 async def harness(**limits) -> AsyncIterator[Harness]:
     """Serve, with these limits."""
-    server = echoing(limits=Limits(**limits))
+    server = echoing(CONFIG, limits=Limits(**limits))
     async with trio.open_nursery() as nursery:
         serving = await nursery.start(serve, server, "127.0.0.1:0")
         async with control(serving.port) as steady:

@@ -87,6 +87,18 @@ CASES = [
     field("Origin with a port that is none", b"Origin: http://x:99999999999999999999", answered(400, 403)),
     field("Connection of nonsense", b"Connection: ,, ,\xff,close,,keep-alive", answered(200, 400)),
     field("Connection of 8 kB of commas", b"Connection: " + b"," * 8_000, answered(200, 400)),
+    field(
+        "Accept-Encoding of nonsense", b"Accept-Encoding: ;q=\xff,,;;q=-1, gzip;q=99999999999999999999", answered(200)
+    ),
+    field("Accept-Encoding of 16 kB", b"Accept-Encoding: " + b"gzip;q=0.001," * 1_200, answered(200)),
+    field("Accept-Encoding of spaces", b"Accept-Encoding: gzip" + b" " * 15_000 + b";q=x", answered(200)),
+    field("X-Forwarded-For of 15 kB of commas", b"X-Forwarded-For: " + b"," * 15_000, answered(200)),
+    field("X-Forwarded-For of 1000 hops", b"X-Forwarded-For: " + b"127.0.0.1, " * 1_000 + b"x", answered(200)),
+    field("X-Forwarded-For of digits", b"X-Forwarded-For: " + b"9" * 15_000, answered(200)),
+    field("X-Forwarded-For with a zone", b"X-Forwarded-For: fe80::1%" + b"z" * 1_000, answered(200)),
+    field("X-Forwarded-Host of something else", b"X-Forwarded-Host: x@evil.example/?\xff", answered(200)),
+    field("X-Forwarded-Proto of something else", b"X-Forwarded-Proto: javascript", answered(200)),
+    field("Forwarded of quotes", b'Forwarded: for="' + b'\\"' * 5_000, answered(200)),
     field("X-Forwarded of nonsense", b'X-Forwarded-For: \xff\r\nForwarded: for=";;', answered(200, 400)),
     length("length and chunks", b"Content-Length: 2", CHUNKED, expected=SYNTAX, body=b"0\r\n\r\n"),
     length("chunks and length", CHUNKED, b"Content-Length: 2", expected=SYNTAX, body=b"0\r\n\r\n"),

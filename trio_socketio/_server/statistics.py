@@ -46,7 +46,7 @@ class ServerStatistics:
     """Sockets that were disconnected since their event queue stayed full, in total."""
     refused: Mapping[str, int]
     """Requests for sessions that were refused, in total, by the protocol's message, such as ``"Session ID unknown"`` or
-    ``"Forbidden"``; ``"No place"`` counts the answers with 503."""
+    ``"Forbidden"``; ``"No place"`` counts the answers with 503, ``"Middleware"`` those that middlewares gave themselves."""
     refused_by_http: Mapping[int, int]
     """Requests that ``serve`` refused before anybody saw them, in total, by HTTP status; nothing under an ASGI host."""
 
