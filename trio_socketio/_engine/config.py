@@ -90,7 +90,6 @@ class EngineConfig:
             if not 0.001 <= value <= 86_400:
                 msg = f"EngineConfig({name}={value!r}) is out of range: give seconds, from 0.001 to 86400"
                 raise ValueError(msg)
-
         if not _SID_PREFIX.fullmatch(self.sid_prefix):
             msg = f"EngineConfig(sid_prefix={self.sid_prefix!r}) takes 16 letters, digits, hyphens or underscores at the most"
             raise ValueError(msg)
