@@ -25,9 +25,9 @@ from trio_socketio._engine.exceptions import CloseReason
 from trio_socketio._engine.http import BodyTooLarge, ClientGone, EventHold, Hold, ReadBody, Request, Response, refused
 from trio_socketio._engine.session import Session, SessionState, Upgrade
 from trio_socketio._exceptions import RemoteProtocolError
+from trio_socketio._wire.engine_codec import REVISION_4, DecodePayload, EngineCodec
 from trio_socketio._wire.engine_handshake import Refusal
 from trio_socketio._wire.engine_packet import CLOSE, NOOP, EnginePacket, PacketType
-from trio_socketio._wire.engine_payload import decode_payload, encode_payload
 
 NOOP_INTERVAL = 0.1
 """Seconds that a GET is held while an upgrade is on its way; the reference's interval."""
@@ -39,19 +39,20 @@ POST_BYTES_PER_SECOND = 65_536
 """A body gets so many seconds, and one more for each so many bytes, up to ``Limits.post_deadline``."""
 
 
-def payload(packets: Sequence[EnginePacket]) -> Response:
-    """Make the response that carries packets."""
-    return Response(200, encode_payload(packets), "text/plain; charset=UTF-8")
-
-
 @final
 class PollingTransport:
-    """The requests of one session."""
+    """The requests of one session.
 
-    __slots__ = ("_held", "_is_pushing", "_push", "_session")
+    Args:
+        session: whose they are.
+        codec: how its client writes packets.
+    """
 
-    def __init__(self, session: Session) -> None:
+    __slots__ = ("_codec", "_held", "_is_pushing", "_push", "_session")
+
+    def __init__(self, session: Session, codec: EngineCodec = REVISION_4) -> None:
         self._session = session
+        self._codec = codec
         self._held: Hold | None = None
         self._is_pushing = False
         self._push = trio.CancelScope()
@@ -68,10 +69,11 @@ class PollingTransport:
 
     def payload(self, packets: Sequence[EnginePacket]) -> Response:
         """Make the response that carries packets, and count it."""
-        response, counters = payload(packets), self._session.counters
+        body, content_type = self._codec.encode_payload(packets)
+        counters = self._session.counters
         counters.packets_sent += len(packets)
-        counters.bytes_sent += len(response.body)
-        return response
+        counters.bytes_sent += len(body)
+        return Response(200, body, content_type)
 
     def wake(self) -> None:
         """Let the held GET look again."""
@@ -133,11 +135,14 @@ class PollingTransport:
             session.close(CloseReason.TRANSPORT_ERROR)
             self._push.cancel()
             return Response(400)
+        decode: DecodePayload | None = self._codec.decode_payload
         if request.headers.get("content-type", "").lower().startswith("application/octet-stream"):
+            decode = self._codec.decode_binary_payload
+        if decode is None:
             return self._reject(CloseReason.TRANSPORT_ERROR, refused(Refusal.BAD_REQUEST))
         self._is_pushing = True
         try:
-            return await self._receive(request, read_body, body)
+            return await self._receive(request, read_body, body, decode)
         except RemoteProtocolError:
             return self._reject(CloseReason.PARSE_ERROR, refused(Refusal.BAD_REQUEST))
         except BodyTooLarge:
@@ -145,7 +150,9 @@ class PollingTransport:
         finally:
             self._is_pushing = False
 
-    async def _receive(self, request: Request, read_body: ReadBody, body: bytes | None) -> Response:
+    async def _receive(
+        self, request: Request, read_body: ReadBody, body: bytes | None, decode: DecodePayload
+    ) -> Response:
         limits = self._session.limits
         if max(request.content_length or 0, len(body or b"")) > limits.max_payload:
             raise BodyTooLarge
@@ -155,7 +162,7 @@ class PollingTransport:
             if body is None:
                 is_late = self._session.state is not SessionState.CLOSED
                 return self._reject(CloseReason.TRANSPORT_ERROR, Response(408 if is_late else 400))
-        packets = decode_payload(body, max_packets=limits.max_packets_per_payload)
+        packets = decode(body, max_packets=limits.max_packets_per_payload)
         counters = self._session.counters
         counters.packets_received += len(packets)
         counters.bytes_received += len(body)

@@ -32,6 +32,7 @@ from trio_socketio._engine.writer import TaskWriter, WriterFactory
 from trio_socketio._exceptions import ConnectionRefused
 from trio_socketio._limits import Limits
 from trio_socketio._logging import scope_logger, shortened
+from trio_socketio._wire.engine_codec import REVISION_4, EngineCodec, codec_of
 from trio_socketio._wire.engine_handshake import OpenData, Query, Refusal
 
 _logger = scope_logger("engine")
@@ -72,6 +73,7 @@ class EngineServer:
         self.limits: Limits = limits
         self.counters: Counters = Counters()
         self._files = files
+        self._revisions = config.revisions
         self._origin_rule = OriginRule(config)
         self._registry = SessionRegistry(config, limits, accept, self.counters)
         self._foreign_origin_seen = False
@@ -146,17 +148,25 @@ class EngineServer:
             response = self._files(request)
         if response is not None:
             return response
-        query = Query.of(request.query)
-        refusal = query.refusal(method=request.method, is_websocket=False, transports=self.config.transports)
+        parameters = request.query
+        query = Query.of(parameters)
+        refusal = query.refusal(
+            method=request.method,
+            is_websocket=False,
+            transports=self.config.transports,
+            revisions=self._revisions,
+        )
         if refusal is not None:
             return self._refused(refusal)
         if query.sid is None:
-            return await self._handshake(request)
+            return await self._handshake(request, codec_of(parameters))
         session = self._registry.find(query.sid)
         if session is None:
             return self._refused(Refusal.UNKNOWN_SID)
         transport = session.transport
         if not isinstance(transport, PollingTransport) or query.transport != "polling":
+            return self._refused(Refusal.BAD_REQUEST)
+        if query.revision != session.revision:
             return self._refused(Refusal.BAD_REQUEST)
         if request.method == "GET":
             response = await transport.poll(new_hold)
@@ -166,14 +176,14 @@ class EngineServer:
             response = Response(500)
         return self._hooked(response, request, session, self.config.headers) if response.status == 200 else response
 
-    async def _handshake(self, request: Request) -> Response:
+    async def _handshake(self, request: Request, codec: EngineCodec) -> Response:
         refusal = await self._refusal_of_new(request)
         if refusal is not None:
             return refusal if isinstance(refusal, Response) else self._refused(*refusal)
-        session = await self._registry.open(request)
+        session = await self._registry.open(request, codec.revision)
         if session is None:
             return self._no_place()
-        transport = PollingTransport(session)
+        transport = PollingTransport(session, codec)
         session.attach(transport)
         response = transport.payload([self._open_data(session, "polling").encode()])
         if self.config.cookie is not None:
@@ -217,13 +227,17 @@ class EngineServer:
 
     async def _admit(self, request: Request, headers: Headers) -> Admission | Response:
         query = Query.of(request.query)
-        refusal = query.refusal(method=request.method, is_websocket=True, transports=self.config.transports)
+        refusal = query.refusal(
+            method=request.method, is_websocket=True, transports=self.config.transports, revisions=self._revisions
+        )
         if refusal is not None:
             return self._refused(refusal, make=refused_websocket)
         if query.sid is not None:
             session = self._registry.find(query.sid)
             if session is None:
                 return self._refused(Refusal.UNKNOWN_SID, make=refused_websocket)
+            if query.revision != session.revision:
+                return self._refused(Refusal.BAD_REQUEST, make=refused_websocket)
         else:
             session = None
             answer = await self._refusal_of_new(request)
@@ -248,29 +262,36 @@ class EngineServer:
         if new_writer is None:
             new_writer = partial(TaskWriter, stream)
         session = admission.session
-        if Query.of(admission.request.query).transport != "websocket":
+        parameters = admission.request.query
+        codec = codec_of(parameters)
+        if parameters.get("transport") != "websocket":
             await _close(stream)
         elif session is not None:
-            await self._upgrade(session, stream, new_writer)
+            await self._upgrade(session, stream, new_writer, codec)
         else:
-            session = await self._registry.open(admission.request)
+            session = await self._registry.open(admission.request, codec.revision)
             if session is None:
                 self.counters.refused[NO_PLACE] += 1
                 await _close(stream)
                 return
-            session.outbox.put([self._open_data(session, "websocket").encode()])
-            await self._transport(session, stream, new_writer)
+            # In front of all that may wait already: the server lets clients of Socket.IO 2 join by itself, at once.
+            session.outbox.put_first(self._open_data(session, "websocket").encode())
+            await self._transport(session, stream, new_writer, codec)
 
-    async def _upgrade(self, session: Session, stream: MessageStream, new_writer: WriterFactory) -> None:
+    async def _upgrade(
+        self, session: Session, stream: MessageStream, new_writer: WriterFactory, codec: EngineCodec
+    ) -> None:
         possible = session.upgrade is Upgrade.NONE and isinstance(session.transport, PollingTransport)
         if possible and session.state is SessionState.OPEN and await probe(session, stream):
-            await self._transport(session, stream, new_writer)
+            await self._transport(session, stream, new_writer, codec)
         else:
             await _close(stream)
 
-    async def _transport(self, session: Session, stream: MessageStream, new_writer: WriterFactory) -> None:
-        writer = new_writer(session, self._registry.start_with_sessions)
-        transport = WebSocketTransport(session, stream, writer)
+    async def _transport(
+        self, session: Session, stream: MessageStream, new_writer: WriterFactory, codec: EngineCodec = REVISION_4
+    ) -> None:
+        writer = new_writer(session, self._registry.start_with_sessions, codec)
+        transport = WebSocketTransport(session, stream, writer, codec)
         session.attach(transport)  # pyright: ignore[reportArgumentType] - wake and flush are attributes there
         try:
             await transport.read()
