@@ -21,6 +21,7 @@ from trio_socketio._limits import Limits
 from trio_socketio._logging import scope_logger, shortened, tracing
 from trio_socketio._server.members import Members
 from trio_socketio._server.socket import SocketState
+from trio_socketio._server.socketio2 import OldClient
 from trio_socketio._server.worker import SocketWorker
 from trio_socketio._socket.peer import encode_batch
 from trio_socketio._wire.engine_packet import EnginePacket, encoded_size
@@ -37,8 +38,16 @@ SOCKET_ID_BYTES = 15
 class Connection:
     """Handles the messages of one session."""
 
-    def __init__(self, session: Session, find: Callable[[str], Members | None], parser: Parser, limits: Limits) -> None:
+    def __init__(
+        self,
+        session: Session,
+        find: Callable[[str], Members | None],
+        parser: Parser,
+        limits: Limits,
+        old: OldClient | None = None,
+    ) -> None:
         self.session = session
+        self._old = old
         self._find = find
         self._parser = parser
         self._limits = limits
@@ -56,6 +65,8 @@ class Connection:
         """Begin: the client must join a namespace in time."""
         self._nursery = nursery
         self._close_after("connect", self._limits.connect_timeout, CloseReason.FORCED_SERVER_CLOSE)
+        if self._old is not None:
+            self._join("/", None)
 
     def closed(self, reason: CloseReason) -> None:
         """End all sockets."""
@@ -146,12 +157,13 @@ class Connection:
             # As many may be left whose handlers are not done with them yet: else one could leave and join without end.
             self.send(ConnectError(name, {"message": "Too many namespaces"}))
         else:
-            socket_id = secrets.token_urlsafe(SOCKET_ID_BYTES)
+            old = self._old
+            socket_id = secrets.token_urlsafe(SOCKET_ID_BYTES) if old is None else old.socket_id(name)
             worker = self._workers[name] = SocketWorker(socket_id, members, self, auth, self._limits)
             self._left.discard(name)
             deadline = trio.current_time() + self._limits.connect_timeout
             self.session.timers.set(("join", name), deadline, worker.time_out)
-            nursery.start_soon(worker.run)
+            nursery.start_soon(worker.run if old is None else old.in_turn(worker))
 
     # Asked by workers
 

@@ -26,8 +26,10 @@ from trio_socketio._server.namespace import (
     SocketHandlerT,
 )
 from trio_socketio._server.socket import Socket
+from trio_socketio._server.socketio2 import OldClient, OldParser
 from trio_socketio._server.statistics import ServerStatistics, statistics_of
 from trio_socketio._types import Data, Room
+from trio_socketio._wire.engine_handshake import OLD_REVISION
 from trio_socketio._wire.json_parser import JSONParser
 from trio_socketio._wire.parser import Parser
 
@@ -140,6 +142,9 @@ class Server:
         return statistics_of(self._engine, {name: len(members) for name, members in self._members.items()})
 
     def _accept(self, session: Session) -> Connection:
+        if session.revision == OLD_REVISION:
+            old = OldClient(session.sid)
+            return Connection(session, self._members.get, OldParser(self._parser), self._limits, old)
         return Connection(session, self._members.get, self._parser, self._limits)
 
     # The namespace "/"
