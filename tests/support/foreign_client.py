@@ -20,26 +20,36 @@ import trio
 PATIENCE = 20.0
 TRANSPORTS = {"polling": ["polling"], "websocket": ["websocket"], "upgrade": ["polling", "websocket"]}
 NODE_PACKAGE = "socket.io-client@4.8.4"
+OLD_NODE_PACKAGE = "socket.io-client@2.5.0"
 INTEROP = Path(__file__).parents[1] / "interop"
 
 
 def node_command() -> list[str]:
     """Return the command of the official client; without Node the test is skipped, or fails where it must be there."""
+    return _node_command("node_client.cjs", NODE_PACKAGE)
+
+
+def old_node_command() -> list[str]:
+    """Return that of the last official client of Socket.IO 2, likewise."""
+    return _node_command("old_node_client.cjs", OLD_NODE_PACKAGE)
+
+
+def _node_command(script: str, package: str) -> list[str]:
     complaint = pytest.fail if os.environ.get("TRIO_SOCKETIO_REQUIRE_NODE") else pytest.skip
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         complaint("Node or npm is not installed")
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trio_socketio"
-    folder = caches / NODE_PACKAGE.replace("@", "-node-")
+    folder = caches / package.replace("@", "-node-")
     if not folder.exists():
         caches.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=caches) as scratch:
-            command = [npm, "install", "--no-audit", "--no-fund", "--prefix", scratch, NODE_PACKAGE]
+            command = [npm, "install", "--no-audit", "--no-fund", "--prefix", scratch, package]
             done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
             if done.returncode != 0:
-                complaint(f"npm could not install {NODE_PACKAGE}: {done.stderr[-300:]}")
+                complaint(f"npm could not install {package}: {done.stderr[-300:]}")
             shutil.copytree(scratch, folder, symlinks=True, dirs_exist_ok=True)
-    return [node, str(INTEROP / "node_client.cjs"), str(folder / "node_modules" / "socket.io-client")]
+    return [node, str(INTEROP / script), str(folder / "node_modules" / "socket.io-client")]
 
 
 def python_command() -> list[str]:

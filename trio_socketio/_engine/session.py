@@ -240,6 +240,9 @@ class Session:
             RemoteProtocolError: the packet is against the protocol, the session is closed; the awaitable, likewise.
         """
         if self.state is not SessionState.OPEN:
+            if packet.type is PacketType.CLOSE:
+                # It goes by itself: nothing of what waits would reach it any more.
+                self.close(CloseReason.TRANSPORT_CLOSE)
             return None
         if self._trace:
             self._log_packets("received", (packet,))
