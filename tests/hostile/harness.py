@@ -13,6 +13,8 @@ import trio
 from tests.hostile.case import (
     ALIVE,
     ALIVE_ANSWER,
+    OLD_POLLING,
+    OLD_SESSION,
     SID,
     Act,
     Answers,
@@ -31,7 +33,7 @@ from tests.hostile.case import (
 )
 from tests.hostile.peer import PATIENCE, Control, Peer, Transcript, ask, control, peer
 from tests.support.echo_server import echoing
-from trio_socketio import Limits, Server, serve
+from trio_socketio import EngineConfig, Limits, Server, serve
 
 SESSION_ID = re.compile(rb'0\{"sid":"([^"]+)"')
 
@@ -121,6 +123,9 @@ async def _take(step: Step, client: Peer, port: int, sids: list[bytes]) -> bool:
             client.hears = trio.Event()
         case Act.OPEN_POLLING:
             sids += SESSION_ID.findall(await ask(port, get()))
+            return bool(sids)
+        case Act.OPEN_OLD_POLLING:
+            sids += SESSION_ID.findall(await ask(port, get(target=OLD_POLLING)))
             return bool(sids)
     return True
 
@@ -214,7 +219,9 @@ class Harness:
             for sid in sids:
                 session = self._server.engine.sessions.get(sid.decode())
                 if session is not None and session.transport is not None and session.transport.name == "polling":
-                    await ask(self._port, posted(b"1").replace(SID, sid))
+                    is_old = session.revision == "3"
+                    farewell = posted(b"1:1", target=OLD_SESSION) if is_old else posted(b"1")
+                    await ask(self._port, farewell.replace(SID, sid))
             assert await self._steady.echo(), "the client that was there before has lost its server"
         try:
             await until(lambda: all(self._counts()[name] <= count for name, count in self._before.items()))
@@ -234,7 +241,7 @@ async def until(condition: Callable[[], object]) -> None:
 @asynccontextmanager
 async def harness(**limits) -> AsyncIterator[Harness]:
     """Serve, with these limits."""
-    server = echoing(limits=Limits(**limits))
+    server = echoing(EngineConfig(allow_eio3=True), limits=Limits(**limits))
     async with trio.open_nursery() as nursery:
         serving = await nursery.start(serve, server, "127.0.0.1:0")
         async with control(serving.port) as steady:
