@@ -146,8 +146,3 @@ class TestEngineConfig:
     def test_whose_path(self, path, with_slash, either):
         assert EngineConfig().serves(path) is with_slash
         assert EngineConfig(add_trailing_slash=False).serves(path) is either
-
-
-def test_old_clients_are_asked_for():
-    assert EngineConfig().revisions == ("4",)
-    assert EngineConfig(allow_eio3=True).revisions == ("4", "3")

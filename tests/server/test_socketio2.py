@@ -72,6 +72,7 @@ class TestParser:
             ("0/chat?a=1&a=2", Connect("/chat", {"a": "2"})),
             ("0/chat?a=b=c?d", Connect("/chat", {"a": "b=c?d"})),
             ("0/chat?", Connect("/chat", {})),
+            ("0/plaudern-äöü?a=1,", Connect("/plaudern-äöü", {"a": "1"})),
             ("0/chat?&&=", Connect("/chat", {"": ""})),
             # Credentials are in the query, and nowhere else.
             ('0/chat,{"token":"abc"}', Connect("/chat", {})),

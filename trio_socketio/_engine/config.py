@@ -9,7 +9,6 @@ from typing import Literal, TypeAlias, final
 
 from trio_socketio._engine.http import Headers, Request
 from trio_socketio._engine.origin import OPAQUE, parse_origin
-from trio_socketio._wire.engine_handshake import OLD_REVISION, PROTOCOL_REVISION
 
 TransportName: TypeAlias = Literal["polling", "websocket"]
 TRANSPORTS: tuple[TransportName, ...] = ("polling", "websocket")
@@ -120,7 +119,7 @@ class EngineConfig:
         cors: web origins that may connect; ``None`` for the server's own only. Clients that send no ``Origin``,
             which are not browsers, are always let through.
         cookie: set a cookie with the session's id.
-        allow_eio3: serve clients of Engine.IO 3, those of Socket.IO 2, too.
+        allow_eio3: serve clients of Engine.IO 3, those of Socket.IO 2, too. Their sockets' ids are secrets.
         allow_request: called before a session is opened; returns ``False`` or raises ``ConnectionRefused`` to refuse
             (HTTP 403). What else it raises refuses with 400, and is logged; so does one that takes longer than
             ``Limits.connect_timeout``. It is cancelled when the client leaves.
@@ -155,11 +154,6 @@ class EngineConfig:
             if not 0.001 <= value <= 86_400:
                 msg = f"EngineConfig({name}={value!r}) is out of range: give seconds, from 0.001 to 86400"
                 raise ValueError(msg)
-
-    @property
-    def revisions(self) -> tuple[str, ...]:
-        """The revisions of Engine.IO that are spoken here, as in the query field ``EIO``."""
-        return (PROTOCOL_REVISION, OLD_REVISION) if self.allow_eio3 else (PROTOCOL_REVISION,)
 
     def upgrades_from(self, transport: TransportName) -> list[str]:
         """Say what a session that began on ``transport`` may change to."""

@@ -33,7 +33,7 @@ from trio_socketio._exceptions import ConnectionRefused
 from trio_socketio._limits import Limits
 from trio_socketio._logging import scope_logger, shortened
 from trio_socketio._wire.engine_codec import REVISION_4, EngineCodec, codec_of
-from trio_socketio._wire.engine_handshake import OpenData, Query, Refusal
+from trio_socketio._wire.engine_handshake import OLD_REVISION, PROTOCOL_REVISION, OpenData, Query, Refusal
 
 _logger = scope_logger("engine")
 
@@ -73,7 +73,7 @@ class EngineServer:
         self.limits: Limits = limits
         self.counters: Counters = Counters()
         self._files = files
-        self._revisions = config.revisions
+        self._revisions = (PROTOCOL_REVISION, OLD_REVISION) if config.allow_eio3 else (PROTOCOL_REVISION,)
         self._origin_rule = OriginRule(config)
         self._registry = SessionRegistry(config, limits, accept, self.counters)
         self._foreign_origin_seen = False

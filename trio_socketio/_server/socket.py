@@ -81,7 +81,7 @@ class Socket(metaclass=NoPublicConstructor):
         life: Life,
     ) -> None:
         self.id: str = socket_id
-        """Public, random, 20 characters; not the session's secret id."""
+        """Public, random, 20 characters; not the session's secret id, unless it is an old client's (``allow_eio3``)."""
         self.namespace: str = namespace
         """The namespace's name."""
         self.handshake: Handshake = handshake
