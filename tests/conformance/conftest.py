@@ -18,9 +18,17 @@ async def engine(request):
         yield client
 
 
-def suite_server() -> Server:
+@pytest.fixture(params=sorted(WAYS))
+async def old_engine(request):
+    """The same server, which also serves Engine.IO 3."""
+    config = EngineConfig(path="/engine.io", ping_interval=0.3, ping_timeout=0.2, allow_eio3=True)
+    async with WAYS[request.param](EchoServer(config)) as url, raw_client(url, "/engine.io") as client:
+        yield client
+
+
+def suite_server(*, allow_eio3: bool = False) -> Server:
     """The Socket.IO server that the suite describes."""
-    config = EngineConfig(ping_interval=0.3, ping_timeout=0.2, cors=CORS(origins="*"))
+    config = EngineConfig(ping_interval=0.3, ping_timeout=0.2, cors=CORS(origins="*"), allow_eio3=allow_eio3)
     sio = Server(config, limits=Limits(connect_timeout=1.0))
 
     async def tell_auth(socket: Socket) -> None:

@@ -49,7 +49,7 @@ class TestSchedule:
 
     async def test_a_pong_at_the_last_moment_survives(self, beat, autojump_clock):
         await trio.sleep_until(45 - TICK)
-        beat.heartbeat.pong()
+        beat.heartbeat.beat()
         await trio.sleep_until(1000)
         assert beat.pings == [25, 70 - TICK]
         assert beat.deaths == [pytest.approx(90 - TICK)]
@@ -57,7 +57,7 @@ class TestSchedule:
     async def test_the_interval_counts_from_the_pong(self, beat, autojump_clock):
         for _ in range(3):
             await trio.sleep_until(beat.heartbeat._due + 5)
-            beat.heartbeat.pong()
+            beat.heartbeat.beat()
         await trio.sleep_until(100)
         assert beat.pings == [25, 55, 85]
         assert not beat.deaths
@@ -65,14 +65,14 @@ class TestSchedule:
     async def test_unsolicited_pongs_change_nothing(self, beat, autojump_clock):
         for second in range(1, 25):
             await trio.sleep_until(second)
-            beat.heartbeat.pong()
+            beat.heartbeat.beat()
         assert await ends_at(beat) == 45
 
     async def test_a_second_pong_to_one_ping_changes_nothing(self, beat, autojump_clock):
         await trio.sleep_until(30)
-        beat.heartbeat.pong()
+        beat.heartbeat.beat()
         await trio.sleep_until(40)
-        beat.heartbeat.pong()
+        beat.heartbeat.beat()
         await trio.sleep_until(1000)
         assert (beat.pings, beat.deaths) == ([25, 55], [75])
 
@@ -81,7 +81,7 @@ class TestSchedule:
         beat.heartbeat.stop()
         await trio.sleep_until(30)
         beat.heartbeat.stop()
-        beat.heartbeat.pong()
+        beat.heartbeat.beat()
         beat.heartbeat.activity()
         beat.heartbeat.pause()
         beat.heartbeat.resume()
@@ -126,7 +126,7 @@ class TestExtension:
         await trio.sleep_until(30)
         beat.heartbeat.activity()
         await trio.sleep_until(49)
-        beat.heartbeat.pong()
+        beat.heartbeat.beat()
         await trio.sleep_until(80)
         beat.heartbeat.activity()
         await trio.sleep_until(90)
@@ -176,7 +176,7 @@ class TestPause:
     async def test_a_pong_meanwhile(self, beat, autojump_clock):
         beat.heartbeat.pause()
         await trio.sleep_until(30)
-        beat.heartbeat.pong()
+        beat.heartbeat.beat()
         await trio.sleep_until(60)
         assert beat.pings == [25, 55]
         beat.heartbeat.resume()
@@ -196,7 +196,7 @@ class TestPause:
         await trio.sleep_until(100)
         beat.heartbeat.resume()
         await trio.sleep_until(120 - TICK)
-        beat.heartbeat.pong()
+        beat.heartbeat.beat()
         await trio.sleep_until(121)
         assert not beat.deaths
 
@@ -240,7 +240,7 @@ class TestOwnStall:
         assert not beat.deaths
         autojump_clock.autojump_threshold = 0
         await trio.sleep_until(60.5)
-        beat.heartbeat.pong()
+        beat.heartbeat.beat()
         await trio.sleep_until(86)
         assert (beat.pings, beat.deaths) == ([25, 85.5], [])
 
@@ -262,7 +262,7 @@ class TestOwnStall:
         await trio.sleep_until(30)
         await stall(60)
         await settle()
-        beat.heartbeat.pong()
+        beat.heartbeat.beat()
         autojump_clock.autojump_threshold = 0
         await trio.sleep_until(90)
         await stall(120)
@@ -276,7 +276,7 @@ class TestOwnStall:
         await stall(60)
         beat.timers.fire_due()
         assert not beat.deaths
-        beat.heartbeat.pong()
+        beat.heartbeat.beat()
         await settle()
         autojump_clock.autojump_threshold = 0
         await trio.sleep_until(84)

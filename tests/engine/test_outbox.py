@@ -83,6 +83,15 @@ class TestBytes:
         assert box.offer(huge)
 
 
+def test_in_front_of_all_others():
+    box = outbox(size=100, packets=2)
+    box.put([message("ab"), message("c")])
+    box.put_first(message("first"))
+    assert (len(box), box.bytes) == (3, 11)
+    assert [packet.data for packet in box.take()] == ["first", "ab", "c"]
+    assert box.bytes == 0
+
+
 def test_more_than_half_full_it_is_crowded():
     box = outbox(size=100, packets=5)
     assert not box.is_crowded

@@ -118,6 +118,15 @@ class TestReceive:
         await receive(session, CLOSE)
         assert (session.state, session.close_reason) == (SessionState.CLOSED, CloseReason.TRANSPORT_CLOSE)
 
+    async def test_a_close_while_it_closes_ends_the_waiting(self, session, autojump_clock):
+        session.send([message("last")])
+        session.close_gracefully(CloseReason.SERVER_NAMESPACE_DISCONNECT)
+        await receive(session, message("too late"))
+        assert session.state is SessionState.CLOSING
+        await receive(session, CLOSE)
+        assert (session.state, session.close_reason) == (SessionState.CLOSED, CloseReason.SERVER_NAMESPACE_DISCONNECT)
+        assert recorder(session).messages == []
+
     async def test_a_ping_is_in_the_wrong_direction(self, session, autojump_clock):
         with pytest.raises(RemoteProtocolError, match="heartbeat direction"):
             await receive(session, PING)

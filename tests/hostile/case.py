@@ -24,6 +24,8 @@ class Act(Enum):
     """Reads nothing any more, until all steps are taken."""
     OPEN_POLLING = auto()
     """Opens a long-polling session, by a connection of its own."""
+    OPEN_OLD_POLLING = auto()
+    """The same, of Engine.IO 3."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,7 @@ def closes(*codes: int, bare: bool = False) -> Closes:
 POLLING = b"/socket.io/?EIO=4&transport=polling"
 SESSION = POLLING + b"&sid=" + SID
 WEBSOCKET = b"/socket.io/?EIO=4&transport=websocket"
+OLD_POLLING, OLD_SESSION, OLD_WEBSOCKET = (target.replace(b"4", b"3") for target in (POLLING, SESSION, WEBSOCKET))
 HOST = b"Host: x"
 CHUNKED = b"Transfer-Encoding: chunked"
 

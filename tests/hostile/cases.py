@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.hostile import bodies, connections, engine, frames, heads, requests, upgrades
+from tests.hostile import bodies, connections, engine, frames, heads, old_clients, requests, upgrades
 from tests.hostile.case import Case
 
 KINDS: dict[str, list[Case]] = {
@@ -13,6 +13,7 @@ KINDS: dict[str, list[Case]] = {
     "upgrades": upgrades.CASES,
     "frames": frames.CASES,
     "engine": engine.CASES,
+    "old clients": old_clients.CASES,
 }
 
 ALL: dict[str, Case] = {f"{kind}: {case.name}": case for kind, cases in KINDS.items() for case in cases}

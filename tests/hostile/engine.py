@@ -204,7 +204,6 @@ REQUESTS = [
     Case("no transport", (get(target=b"/socket.io/?EIO=4"),), answered(400)),
     Case("no query", (get(target=b"/socket.io/"),), answered(400)),
     Case("two transports", (get(target=b"/socket.io/?EIO=4&transport=x&transport=polling"),), answered(400)),
-    Case("EIO 3", (get(target=POLLING.replace(b"4", b"3")),), answered(400, holds=b'"code":5')),
     Case("EIO in Arabic digits", (get(target=POLLING.replace(b"4", b"%D9%A4")),), answered(400)),
     Case("JSONP", (get(target=POLLING + b"&j=0%22)%3Balert(1)"),), answered(200, lacks=b"alert")),
     *[

@@ -13,6 +13,8 @@ import trio
 from tests.hostile.case import (
     ALIVE,
     ALIVE_ANSWER,
+    OLD_POLLING,
+    OLD_SESSION,
     SID,
     Act,
     Answers,
@@ -34,7 +36,9 @@ from tests.support.echo_server import echoing
 from trio_socketio import EngineConfig, HTTPCompression, Limits, Server, TrustedProxies, serve
 
 CONFIG = EngineConfig(
-    http_compression=HTTPCompression(threshold=0), trusted_proxies=TrustedProxies(addresses=("127.0.0.1", "::1"))
+    allow_eio3=True,
+    http_compression=HTTPCompression(threshold=0),
+    trusted_proxies=TrustedProxies(addresses=("127.0.0.1", "::1")),
 )
 """What reads more of a request than a server does by default."""
 
@@ -126,6 +130,9 @@ async def _take(step: Step, client: Peer, port: int, sids: list[bytes]) -> bool:
             client.hears = trio.Event()
         case Act.OPEN_POLLING:
             sids += SESSION_ID.findall(await ask(port, get()))
+            return bool(sids)
+        case Act.OPEN_OLD_POLLING:
+            sids += SESSION_ID.findall(await ask(port, get(target=OLD_POLLING)))
             return bool(sids)
     return True
 
@@ -219,7 +226,9 @@ class Harness:
             for sid in sids:
                 session = self._server.engine.sessions.get(sid.decode())
                 if session is not None and session.transport is not None and session.transport.name == "polling":
-                    await ask(self._port, posted(b"1").replace(SID, sid))
+                    is_old = session.revision == "3"
+                    farewell = posted(b"1:1", target=OLD_SESSION) if is_old else posted(b"1")
+                    await ask(self._port, farewell.replace(SID, sid))
             assert await self._steady.echo(), "the client that was there before has lost its server"
         try:
             await until(lambda: all(self._counts()[name] <= count for name, count in self._before.items()))

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from tests.support.echo_server import echoing
-from trio_socketio import ASGIApp
+from trio_socketio import ASGIApp, EngineConfig
 
-app = ASGIApp(echoing())
+app = ASGIApp(echoing(EngineConfig(allow_eio3=True)))

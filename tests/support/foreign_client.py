@@ -21,6 +21,7 @@ PATIENCE = 20.0
 TRANSPORTS = {"polling": ["polling"], "websocket": ["websocket"], "upgrade": ["polling", "websocket"]}
 NODE_PACKAGE = "socket.io-client@4.8.4"
 MSGPACK_PACKAGE = "socket.io-msgpack-parser@3.0.2"
+OLD_NODE_PACKAGE = "socket.io-client@2.5.0"
 INTEROP = Path(__file__).parents[1] / "interop"
 
 
@@ -30,11 +31,20 @@ def node_command(parser: str | Path | None = None) -> list[str]:
     Args:
         parser: a package with its version, or a file, that the client is given as its parser.
     """
+    return _node_command("node_client.cjs", NODE_PACKAGE, parser)
+
+
+def old_node_command() -> list[str]:
+    """Return that of the last official client of Socket.IO 2, likewise."""
+    return _node_command("old_node_client.cjs", OLD_NODE_PACKAGE)
+
+
+def _node_command(script: str, package: str, parser: str | Path | None = None) -> list[str]:
     complaint = pytest.fail if os.environ.get("TRIO_SOCKETIO_REQUIRE_NODE") else pytest.skip
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         complaint("Node or npm is not installed")
-    command = [node, str(INTEROP / "node_client.cjs"), str(_installed(npm, NODE_PACKAGE, complaint))]
+    command = [node, str(INTEROP / script), str(_installed(npm, package, complaint))]
     if isinstance(parser, str):
         parser = _installed(npm, parser, complaint)
     return command if parser is None else [*command, str(parser)]

@@ -78,9 +78,9 @@ class RawClient:
                 await trio.aclose_forcefully(stream)
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[RawWebSocket]:
+    async def session(self, query: str = "EIO=4&transport=websocket") -> AsyncIterator[RawWebSocket]:
         """Open a session on a WebSocket, past its handshake."""
-        async with self.websocket() as websocket:
+        async with self.websocket(query) as websocket:
             assert (await websocket.receive())[0] == "0"
             yield websocket
 

@@ -13,8 +13,10 @@ from trio_socketio._wire.engine_packet import EnginePacket, PacketType
 BOTH = ("polling", "websocket")
 
 
-def refusal(method="GET", *, is_websocket=False, transports=BOTH, **parameters):
-    return Query.of(parameters).refusal(method=method, is_websocket=is_websocket, transports=transports)
+def refusal(method="GET", *, is_websocket=False, transports=BOTH, revisions=("4",), **parameters):
+    return Query.of(parameters).refusal(
+        method=method, is_websocket=is_websocket, transports=transports, revisions=revisions
+    )
 
 
 def test_the_six_codes():
@@ -46,6 +48,14 @@ def test_each_refusal():
         assert refusal(transport="polling", **revision) is Refusal.UNSUPPORTED_PROTOCOL_VERSION
         assert refusal(transport="polling", sid="x", **revision) is Refusal.BAD_REQUEST
     assert refusal("POST", EIO="4", transport="polling", sid="x") is None
+
+
+@pytest.mark.parametrize("sid", ["", "x"])
+def test_the_revisions_that_are_spoken(sid):
+    no = Refusal.BAD_REQUEST if sid else Refusal.UNSUPPORTED_PROTOCOL_VERSION
+    for revision, expected in (("3", None), ("4", None), ("", no), ("34", no), ("5", no), ("\u0663", no)):
+        assert refusal(EIO=revision, transport="polling", sid=sid, revisions=("4", "3")) is expected
+    assert refusal(transport="polling", sid=sid, revisions=("4", "3")) is no
 
 
 def test_open_packet():

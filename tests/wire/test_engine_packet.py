@@ -50,3 +50,17 @@ def test_any_input_gives_a_packet_or_a_remote_protocol_error(encoded):
     except RemoteProtocolError:
         return
     assert decode_packet(packet.message_form) == packet
+
+
+def test_other_forms_are_made_once():
+    packet, asked = EnginePacket(PacketType.MESSAGE, "a"), []
+
+    def shout(packet: EnginePacket) -> str:
+        asked.append(packet)
+        return packet.data.upper()
+
+    def in_bytes(packet: EnginePacket) -> bytes:
+        return packet.data.encode()
+
+    assert [packet.form(shout), packet.form(in_bytes), packet.form(shout)] == ["A", b"a", "A"]
+    assert asked == [packet]

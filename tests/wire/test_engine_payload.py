@@ -17,7 +17,8 @@ def test_text_and_binary():
         EnginePacket(PacketType.PING),
         EnginePacket(PacketType.MESSAGE, b"\1"),
     ]
-    body = encode_payload(packets)
+    body, content_type = encode_payload(packets)
+    assert content_type == "text/plain; charset=UTF-8"
     assert body == "4é\x1e2\x1ebAQ==".encode()
     assert decode_payload(body, max_packets=3) == packets
 
@@ -36,7 +37,7 @@ packets = st.builds(
 @settings(derandomize=True, deadline=None)
 @given(st.lists(packets, min_size=1, max_size=10))
 def test_round_trip(sent):
-    assert decode_payload(encode_payload(sent), max_packets=10) == sent
+    assert decode_payload(encode_payload(sent)[0], max_packets=10) == sent
 
 
 @settings(derandomize=True, deadline=None)

@@ -47,6 +47,7 @@ class EngineConfig:
             ``Response`` that is the answer; ``ConnectionRefused`` refuses with 403. What else it raises refuses with 400,
             and is logged; so does taking longer than ``Limits.connect_timeout``. What it puts into ``Request.state`` of a
             client's first request its sockets have as ``Handshake.state``.
+        allow_eio3: serve clients of Engine.IO 3, those of Socket.IO 2, too. Their sockets' ids are secrets.
         allow_request: called before a session is opened; returns ``False`` or raises ``ConnectionRefused`` to refuse
             (HTTP 403). What else it raises refuses with 400, and is logged; so does one that takes longer than
             ``Limits.connect_timeout``. It is cancelled when the client leaves.
@@ -73,6 +74,7 @@ class EngineConfig:
     http_compression: HTTPCompression | None = None
     trusted_proxies: TrustedProxies | None = None
     middleware: tuple[Middleware, ...] = ()
+    allow_eio3: bool = False
     allow_request: AllowRequest | None = None
     initial_headers: HeadersHook | None = None
     headers: HeadersHook | None = None

@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import final
+from typing import Protocol, final
 
 import trio
 
 from trio_socketio._engine.timers import Timers
+from trio_socketio._wire.engine_packet import PacketType
 
 GRACE = 1.0
 """Seconds to read what came while the process stood still; the timeout, if that is shorter."""
@@ -29,11 +30,54 @@ LATE = 0.5
 """Seconds after a deadline from which on the process has stood still; half the timeout, if that is shorter."""
 
 
+def stood_still(now: float, due: float, timeout: float) -> bool:
+    """Say whether a deadline is found so late that the process must have stood still."""
+    return now - due > min(LATE, timeout / 2)
+
+
+class Beats(Protocol):
+    """What a session needs of its heartbeat, whichever side pings."""
+
+    @property
+    def beat_of(self) -> PacketType:
+        """The packet that ``beat`` is to be told of."""
+        ...
+
+    @property
+    def awaits_sign(self) -> bool:
+        """``activity`` is to be told of other packets."""
+        ...
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """Send and expect nothing any more."""
+
+    def beat(self) -> None:
+        """Note the packet that the client must send."""
+
+    def activity(self) -> None:
+        """Note any other packet."""
+
+    def renew(self) -> None:
+        """Give what is due its full time again."""
+
+    def pause(self) -> None:
+        """Stop the clock."""
+
+    def resume(self) -> None:
+        """Read again."""
+
+
 @final
 class Heartbeat:
     """The heartbeat of one session, kept by the session's timers. Times are in seconds."""
 
     __slots__ = ("_dead", "_due", "_interval", "_paused", "_ping", "_put_off", "_timeout", "_timers", "awaits_sign")
+
+    beat_of: PacketType = PacketType.PONG
+    """The packet that ``beat`` is to be told of: it is the server that pings."""
 
     def __init__(
         self,
@@ -68,7 +112,7 @@ class Heartbeat:
         self._timers.clear("ping")
         self._timers.clear("pong")
 
-    def pong(self) -> None:
+    def beat(self) -> None:
         """Note an answer; one that nobody asked for changes nothing."""
         if self._timers.is_set("pong"):
             self._timers.clear("pong")
@@ -110,7 +154,7 @@ class Heartbeat:
 
     def _miss(self) -> None:
         now = trio.current_time()
-        if self._put_off or now - self._due <= min(LATE, self._timeout / 2):
+        if self._put_off or not stood_still(now, self._due, self._timeout):
             self._dead()
         else:
             self._put_off = True

@@ -59,6 +59,11 @@ class Outbox:
         self.packets += batch
         self._bytes += batch[0].size if len(batch) == 1 else _size(batch)
 
+    def put_first(self, packet: EnginePacket) -> None:
+        """Put a packet in front of all others, without asking for room."""
+        self.packets.insert(0, packet)
+        self._bytes += packet.size
+
     def take(self, max_bytes: float = math.inf) -> list[EnginePacket]:
         """Take what waits, and wake those who wait for room.
 

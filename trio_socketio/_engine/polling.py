@@ -26,9 +26,9 @@ from trio_socketio._engine.exceptions import CloseReason
 from trio_socketio._engine.http import BodyTooLarge, ClientGone, EventHold, Hold, ReadBody, Request, Response, refused
 from trio_socketio._engine.session import Session, SessionState, Upgrade
 from trio_socketio._exceptions import RemoteProtocolError
+from trio_socketio._wire.engine_codec import REVISION_4, DecodePayload, EngineCodec
 from trio_socketio._wire.engine_handshake import Refusal
 from trio_socketio._wire.engine_packet import CLOSE, NOOP, EnginePacket, PacketType
-from trio_socketio._wire.engine_payload import decode_payload, encode_payload
 
 NOOP_INTERVAL = 0.1
 """Seconds that a GET is held while an upgrade is on its way; the reference's interval."""
@@ -40,26 +40,21 @@ POST_BYTES_PER_SECOND = 65_536
 """A body gets so many seconds, and one more for each so many bytes, up to ``Limits.post_deadline``."""
 
 
-def payload(packets: Sequence[EnginePacket], compress_from: float = math.inf) -> Response:
-    """Make the response that carries packets; it may be compressed from so many bytes on, unless no packet wants it."""
-    body = encode_payload(packets)
-    compress = len(body) >= compress_from and any(packet.compress for packet in packets)
-    return Response(200, body, "text/plain; charset=UTF-8", compress=compress)
-
-
 @final
 class PollingTransport:
     """The requests of one session.
 
     Args:
-        session: whose.
+        session: whose they are.
+        codec: how its client writes packets.
         compress_from: bytes of an answer from which on it may be compressed.
     """
 
-    __slots__ = ("_compress_from", "_held", "_is_pushing", "_is_reading", "_push", "_session")
+    __slots__ = ("_codec", "_compress_from", "_held", "_is_pushing", "_is_reading", "_push", "_session")
 
-    def __init__(self, session: Session, compress_from: float = math.inf) -> None:
+    def __init__(self, session: Session, codec: EngineCodec = REVISION_4, compress_from: float = math.inf) -> None:
         self._session = session
+        self._codec = codec
         self._compress_from = compress_from
         self._held: Hold | None = None
         self._is_pushing = False
@@ -78,10 +73,12 @@ class PollingTransport:
 
     def payload(self, packets: Sequence[EnginePacket]) -> Response:
         """Make the response that carries packets, and count it."""
-        response, counters = payload(packets, self._compress_from), self._session.counters
+        body, content_type = self._codec.encode_payload(packets)
+        counters = self._session.counters
         counters.packets_sent += len(packets)
-        counters.bytes_sent += len(response.body)
-        return response
+        counters.bytes_sent += len(body)
+        compress = len(body) >= self._compress_from and any(packet.compress for packet in packets)
+        return Response(200, body, content_type, compress=compress)
 
     def wake(self) -> None:
         """Let the held GET look again."""
@@ -149,11 +146,14 @@ class PollingTransport:
             session.close(CloseReason.TRANSPORT_ERROR)
             self._push.cancel()
             return Response(400)
+        decode: DecodePayload | None = self._codec.decode_payload
         if request.headers.get("content-type", "").lower().startswith("application/octet-stream"):
+            decode = self._codec.decode_binary_payload
+        if decode is None:
             return self._reject(CloseReason.TRANSPORT_ERROR, refused(Refusal.BAD_REQUEST))
         self._is_pushing = True
         try:
-            return await self._receive(request, read_body, body)
+            return await self._receive(request, read_body, body, decode)
         except RemoteProtocolError:
             return self._reject(CloseReason.PARSE_ERROR, refused(Refusal.BAD_REQUEST))
         except BodyTooLarge:
@@ -161,7 +161,9 @@ class PollingTransport:
         finally:
             self._is_pushing = False
 
-    async def _receive(self, request: Request, read_body: ReadBody, body: bytes | None) -> Response:
+    async def _receive(
+        self, request: Request, read_body: ReadBody, body: bytes | None, decode: DecodePayload
+    ) -> Response:
         limits = self._session.limits
         if max(request.content_length or 0, len(body or b"")) > limits.max_payload:
             raise BodyTooLarge
@@ -175,7 +177,7 @@ class PollingTransport:
             if body is None:
                 is_late = self._session.state is not SessionState.CLOSED
                 return self._reject(CloseReason.TRANSPORT_ERROR, Response(408 if is_late else 400))
-        packets = decode_payload(body, max_packets=limits.max_packets_per_payload)
+        packets = decode(body, max_packets=limits.max_packets_per_payload)
         counters = self._session.counters
         counters.packets_received += len(packets)
         counters.bytes_received += len(body)

@@ -27,6 +27,7 @@ from trio_socketio._engine.timers import Timers
 from trio_socketio._engine.transport import FAREWELL
 from trio_socketio._limits import Limits
 from trio_socketio._logging import masked, scope_logger
+from trio_socketio._wire.engine_handshake import PROTOCOL_REVISION
 
 _logger = scope_logger("engine")
 
@@ -163,13 +164,20 @@ class SessionRegistry:
         for session in sessions:
             await session.closed.wait()
 
-    async def open(self, request: Request) -> Session | None:
+    async def open(self, request: Request, revision: str = PROTOCOL_REVISION) -> Session | None:
         """Begin a session; ``None`` if there is no place for it (any more), or it has ended as soon as it began."""
         if not self.takes_new:
             return None
         sid = self._config.sid_prefix + secrets.token_urlsafe(SID_BYTES)
         session = Session(
-            sid, request, self._config, self._limits, clock=self._clock, counters=self._counters, forget=self._forget
+            sid,
+            request,
+            self._config,
+            self._limits,
+            clock=self._clock,
+            counters=self._counters,
+            forget=self._forget,
+            revision=revision,
         )
         self._sessions[session.sid] = session
         self.start_with_sessions(self._run, session)

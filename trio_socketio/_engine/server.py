@@ -35,7 +35,8 @@ from trio_socketio._engine.writer import TaskWriter, WriterFactory
 from trio_socketio._exceptions import ConnectionRefused
 from trio_socketio._limits import Limits
 from trio_socketio._logging import scope_logger, shortened
-from trio_socketio._wire.engine_handshake import OpenData, Query, Refusal
+from trio_socketio._wire.engine_codec import REVISION_4, EngineCodec, codec_of
+from trio_socketio._wire.engine_handshake import OLD_REVISION, PROTOCOL_REVISION, OpenData, Query, Refusal
 
 _logger = scope_logger("engine")
 
@@ -76,6 +77,7 @@ class EngineServer:
         compression = config.http_compression
         self._compressor = None if compression is None else Compressor(compression)
         self._compress_from = math.inf if compression is None else compression.threshold
+        self._revisions = (PROTOCOL_REVISION, OLD_REVISION) if config.allow_eio3 else (PROTOCOL_REVISION,)
         self._origin_rule = OriginRule(config.cors)
         self._refusals = Refusals(self.counters, config.connection_error)
         self._registry = SessionRegistry(config, limits, accept, self.counters)
@@ -166,15 +168,24 @@ class EngineServer:
             response = await self._ask_middlewares(request, is_websocket=False)
         if response is not None:
             return response
-        query = Query.of(request.query)
-        refusal = query.refusal(method=request.method, is_websocket=False, transports=self.config.transports)
+        parameters = request.query
+        query = Query.of(parameters)
+        refusal = query.refusal(
+            method=request.method,
+            is_websocket=False,
+            transports=self.config.transports,
+            revisions=self._revisions,
+        )
         if refusal is not None:
             return self._refusals.refuse(request, refusal, context_of(refusal, query, request.method))
         if query.sid is None:
-            return await self._handshake(request)
+            return await self._handshake(request, codec_of(parameters))
         session = self._registry.find(query.sid)
         if session is None:
             refusal = Refusal.UNKNOWN_SID
+            return self._refusals.refuse(request, refusal, context_of(refusal, query, request.method))
+        refusal = _refusal_by(session, query)
+        if refusal is not None:
             return self._refusals.refuse(request, refusal, context_of(refusal, query, request.method))
         transport = session.transport
         if not isinstance(transport, PollingTransport) or query.transport != "polling":
@@ -188,14 +199,14 @@ class EngineServer:
             response = Response(500)
         return self._hooked(response, request, session, self.config.headers) if response.status == 200 else response
 
-    async def _handshake(self, request: Request) -> Response:
+    async def _handshake(self, request: Request, codec: EngineCodec) -> Response:
         response = await self._refusal_of_new(request, is_websocket=False)
         if response is not None:
             return response
-        session = await self._registry.open(request)
+        session = await self._registry.open(request, codec.revision)
         if session is None:
             return self._no_place(request)
-        transport = PollingTransport(session, self._compress_from)
+        transport = PollingTransport(session, codec, self._compress_from)
         session.attach(transport)
         response = transport.payload([self._open_data(session, "polling").encode()])
         if self.config.cookie is not None:
@@ -244,10 +255,12 @@ class EngineServer:
             if answer is not None:
                 return answer
         query = Query.of(request.query)
-        refusal = query.refusal(method=request.method, is_websocket=True, transports=self.config.transports)
+        refusal = query.refusal(
+            method=request.method, is_websocket=True, transports=self.config.transports, revisions=self._revisions
+        )
         session = None if query.sid is None else self._registry.find(query.sid)
-        if refusal is None and query.sid is not None and session is None:
-            refusal = Refusal.UNKNOWN_SID
+        if refusal is None and query.sid is not None:
+            refusal = Refusal.UNKNOWN_SID if session is None else _refusal_by(session, query)
         if refusal is not None:
             context = context_of(refusal, query, request.method)
             return self._refusals.refuse(request, refusal, context, is_websocket=True)
@@ -274,29 +287,36 @@ class EngineServer:
         if new_writer is None:
             new_writer = partial(TaskWriter, stream)
         session = admission.session
-        if Query.of(admission.request.query).transport != "websocket":
+        parameters = admission.request.query
+        codec = codec_of(parameters)
+        if parameters.get("transport") != "websocket":
             await _close(stream)
         elif session is not None:
-            await self._upgrade(session, stream, new_writer)
+            await self._upgrade(session, stream, new_writer, codec)
         else:
-            session = await self._registry.open(admission.request)
+            session = await self._registry.open(admission.request, codec.revision)
             if session is None:
                 self._refusals.no_place(admission.request, status=101)
                 await _close(stream)
                 return
-            session.outbox.put([self._open_data(session, "websocket").encode()])
-            await self._transport(session, stream, new_writer)
+            # In front of all that may wait already: the server lets clients of Socket.IO 2 join by itself, at once.
+            session.outbox.put_first(self._open_data(session, "websocket").encode())
+            await self._transport(session, stream, new_writer, codec)
 
-    async def _upgrade(self, session: Session, stream: MessageStream, new_writer: WriterFactory) -> None:
+    async def _upgrade(
+        self, session: Session, stream: MessageStream, new_writer: WriterFactory, codec: EngineCodec
+    ) -> None:
         possible = session.upgrade is Upgrade.NONE and isinstance(session.transport, PollingTransport)
         if possible and session.state is SessionState.OPEN and await probe(session, stream):
-            await self._transport(session, stream, new_writer)
+            await self._transport(session, stream, new_writer, codec)
         else:
             await _close(stream)
 
-    async def _transport(self, session: Session, stream: MessageStream, new_writer: WriterFactory) -> None:
-        writer = new_writer(session, self._registry.start_with_sessions)
-        transport = WebSocketTransport(session, stream, writer)
+    async def _transport(
+        self, session: Session, stream: MessageStream, new_writer: WriterFactory, codec: EngineCodec = REVISION_4
+    ) -> None:
+        writer = new_writer(session, self._registry.start_with_sessions, codec)
+        transport = WebSocketTransport(session, stream, writer, codec)
         session.attach(transport)  # pyright: ignore[reportArgumentType] - wake and flush are attributes there
         try:
             await transport.read()
@@ -362,6 +382,11 @@ class EngineServer:
         )
         context = {"name": "INVALID_ORIGIN", "origin": origin}
         return self._refusals.refuse(request, Refusal.FORBIDDEN, context, is_websocket=is_websocket)
+
+
+def _refusal_by(session: Session, query: Query) -> Refusal | None:
+    """Check a request against the session that it names: "EIO must match the session on every request"."""
+    return None if query.revision == session.revision else Refusal.BAD_REQUEST
 
 
 def _call_hooks(headers: Headers, request: Request, *hooks: HeadersHook | None) -> bool:

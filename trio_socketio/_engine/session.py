@@ -27,10 +27,11 @@ from typing import Any, Protocol, final
 
 import trio
 
+from trio_socketio._engine.client_heartbeat import ClientHeartbeat
 from trio_socketio._engine.clock import Clock
 from trio_socketio._engine.config import EngineConfig
 from trio_socketio._engine.exceptions import CloseReason, Disconnected
-from trio_socketio._engine.heartbeat import Heartbeat
+from trio_socketio._engine.heartbeat import Beats, Heartbeat
 from trio_socketio._engine.http import Request
 from trio_socketio._engine.outbox import Outbox
 from trio_socketio._engine.statistics import Counters
@@ -39,6 +40,7 @@ from trio_socketio._engine.transport import Transport
 from trio_socketio._exceptions import RemoteProtocolError
 from trio_socketio._limits import Limits
 from trio_socketio._logging import masked, scope_logger, shortened, tracing
+from trio_socketio._wire.engine_handshake import OLD_REVISION, PROTOCOL_REVISION
 from trio_socketio._wire.engine_packet import MESSAGE, PING, PONG, EnginePacket, PacketType, decode_packet
 
 _logger = scope_logger("engine")
@@ -102,6 +104,7 @@ class Session:
         clock: fires the session's timers.
         counters: the server's.
         forget: takes the session out of the registry.
+        revision: of the protocol that the client speaks.
     """
 
     __slots__ = (
@@ -116,6 +119,7 @@ class Session:
         "outbox",
         "probe_scope",
         "request",
+        "revision",
         "sid",
         "started",
         "state",
@@ -134,9 +138,11 @@ class Session:
         clock: Clock,
         counters: Counters,
         forget: Callable[[Session], None],
+        revision: str = PROTOCOL_REVISION,
     ) -> None:
         self.sid: str = sid
         self.request: Request = request
+        self.revision: str = revision
         self.limits: Limits = limits
         self.counters: Counters = counters
         self.state: SessionState = SessionState.OPEN
@@ -151,13 +157,13 @@ class Session:
         self._handler: Handler | None = None
         self._forget = forget
         self._trace = tracing(_logger)
-        self._heartbeat = Heartbeat(
-            self.timers,
-            interval=config.ping_interval,
-            timeout=config.ping_timeout,
-            ping=self._ping,
-            dead=lambda: self.close(CloseReason.PING_TIMEOUT),
-        )
+        self._heartbeat = self._new_heartbeat(config)
+
+    def _new_heartbeat(self, config: EngineConfig) -> Beats:
+        timers, interval, timeout = self.timers, config.ping_interval, config.ping_timeout
+        if self.revision == OLD_REVISION:
+            return ClientHeartbeat(timers, interval=interval, timeout=timeout, answer=self._pong, dead=self._die)
+        return Heartbeat(timers, interval=interval, timeout=timeout, ping=self._ping, dead=self._die)
 
     async def run(self, handler: Handler) -> None:
         """Live until closed; the session task."""
@@ -240,19 +246,22 @@ class Session:
             RemoteProtocolError: the packet is against the protocol, the session is closed; the awaitable, likewise.
         """
         if self.state is not SessionState.OPEN:
+            if packet.type is PacketType.CLOSE:
+                # It goes by itself: nothing of what waits would reach it any more.
+                self.close(CloseReason.TRANSPORT_CLOSE)
             return None
         if self._trace:
             self._log_packets("received", (packet,))
         if packet.type is PacketType.MESSAGE:
             return self._deliver(packet.data)
-        if packet.type is PacketType.PONG:
-            self._heartbeat.pong()
-            if self._handler is not None:
+        if packet.type is self._heartbeat.beat_of:
+            self._heartbeat.beat()
+            if packet.type is PacketType.PONG and self._handler is not None:
                 self._handler.ponged()
         elif packet.type is PacketType.CLOSE:
             self.close(CloseReason.TRANSPORT_CLOSE)
-        elif packet.type is PacketType.PING:
-            # Since protocol 4 it is the server that pings.
+        elif packet.type is PacketType.PING or packet.type is PacketType.PONG:
+            # Since revision 4 it is the server that pings, and before that it was the client.
             self.close(CloseReason.TRANSPORT_ERROR)
             msg = "invalid heartbeat direction"
             raise RemoteProtocolError(msg)
@@ -362,6 +371,16 @@ class Session:
         self.send_anyway((PING,))
         if self._handler is not None:
             self._handler.pinged()
+
+    def _pong(self) -> None:
+        # Behind a full queue, too: a client that gets no answer takes us for dead. But one that is still to be sent
+        # answers all pings so far, so whoever sends them without end gets no more than it reads.
+        waiting = self.outbox.packets
+        if not waiting or waiting[-1] is not PONG:
+            self.send_anyway((PONG,))
+
+    def _die(self) -> None:
+        self.close(CloseReason.PING_TIMEOUT)
 
     def _log_packets(self, verb: str, batch: Sequence[EnginePacket]) -> None:
         name = "-" if self.transport is None else self.transport.name

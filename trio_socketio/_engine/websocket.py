@@ -13,9 +13,10 @@ import trio
 from trio_socketio._engine.config import TransportName
 from trio_socketio._engine.exceptions import CloseReason
 from trio_socketio._engine.session import Session, SessionState, Upgrade
-from trio_socketio._engine.transport import MessageStream, StreamFailure, Writer
+from trio_socketio._engine.transport import MessageStream, StreamFailure, Take, Writer
 from trio_socketio._exceptions import RemoteProtocolError
 from trio_socketio._logging import masked, scope_logger
+from trio_socketio._wire.engine_codec import REVISION_4, EngineCodec
 from trio_socketio._wire.engine_packet import PONG_PROBE, EnginePacket, PacketType, decode_packet
 
 _logger = scope_logger("engine")
@@ -25,12 +26,22 @@ _PROBE = EnginePacket(PacketType.PING, "probe")
 
 @final
 class WebSocketTransport:
-    """Carries a session over a message stream."""
+    """Carries a session over a message stream.
 
-    __slots__ = ("_reading", "_session", "_stream", "_writer", "flush", "wake")
+    Args:
+        session: the session.
+        stream: the stream.
+        writer: what writes to it.
+        codec: how the client writes packets.
+    """
 
-    def __init__(self, session: Session, stream: MessageStream, writer: Writer) -> None:
+    __slots__ = ("_codec", "_reading", "_session", "_stream", "_writer", "flush", "wake")
+
+    def __init__(
+        self, session: Session, stream: MessageStream, writer: Writer, codec: EngineCodec = REVISION_4
+    ) -> None:
         self._session = session
+        self._codec = codec
         self._stream = stream
         self._writer = writer
         self._reading = trio.CancelScope()
@@ -60,7 +71,7 @@ class WebSocketTransport:
         with self._reading:
             try:
                 if session.state is not SessionState.CLOSED:
-                    await self._stream.pump(session.feed)
+                    await self._stream.pump(self._take())
             except trio.EndOfChannel:
                 pass
             except StreamFailure:
@@ -70,6 +81,10 @@ class WebSocketTransport:
                 reason = CloseReason.PARSE_ERROR
         session.flush()  # What was sent before its end came may still reach it.
         session.close(reason)
+
+    def _take(self) -> Take:
+        decode, feed = self._codec.decode_message, self._session.feed
+        return feed if decode is None else lambda message: feed(decode(message))
 
 
 async def probe(session: Session, stream: MessageStream) -> bool:

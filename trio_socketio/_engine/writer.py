@@ -15,6 +15,7 @@ from trio_socketio._engine.exceptions import CloseReason
 from trio_socketio._engine.session import Session, SessionState
 from trio_socketio._engine.transport import FAREWELL, MessageStream, Writer
 from trio_socketio._logging import masked, scope_logger
+from trio_socketio._wire.engine_codec import REVISION_4, EngineCodec
 from trio_socketio._wire.engine_packet import EnginePacket
 
 _logger = scope_logger("engine")
@@ -26,18 +27,19 @@ class Start(Protocol):
     def __call__(self, function: Callable[..., Awaitable[None]], /, *args: object) -> None: ...
 
 
-WriterFactory: TypeAlias = Callable[[Session, Start], Writer]
-"""Makes the writer of a session on a stream that the factory knows."""
+WriterFactory: TypeAlias = Callable[[Session, Start, EngineCodec], Writer]
+"""Makes the writer of a session, in its client's forms, on a stream that the factory knows."""
 
 
 @final
 class TaskWriter:
     """Writes a session by ``stream.send``, packet by packet."""
 
-    __slots__ = ("_news", "_session", "_stream", "_writing", "finished")
+    __slots__ = ("_encode", "_news", "_session", "_stream", "_writing", "finished")
 
-    def __init__(self, stream: MessageStream, session: Session, start: Start) -> None:
+    def __init__(self, stream: MessageStream, session: Session, start: Start, codec: EngineCodec = REVISION_4) -> None:
         self._session = session
+        self._encode = codec.encode_message
         self._stream = stream
         self._news = trio.Event()
         self._writing = False
@@ -88,7 +90,7 @@ class TaskWriter:
             # The deadline is the session's timer and not a scope round ``send``: some hosts make a send uncancellable.
             session.timers.set("write", trio.current_time() + session.limits.write_deadline, self._too_slow)
             session.counters.write_waits(self)
-            await self._stream.send(packet.message_form)
+            await self._stream.send(self._encode(packet))
             if session.state is SessionState.CLOSED:
                 break
         session.timers.clear("write")

@@ -29,6 +29,7 @@ from trio_socketio._engine.writer import Start
 from trio_socketio._logging import masked, scope_logger
 from trio_socketio._serve.flusher import Flusher
 from trio_socketio._serve.websocket_stream import NativeStream
+from trio_socketio._wire.engine_codec import REVISION_4, EngineCodec
 from trio_socketio._wire.websocket_frame import (
     PONG,
     encode_frame,
@@ -48,6 +49,7 @@ class FlushedWriter:
     """The engine's writer; see the theory of operation."""
 
     __slots__ = (
+        "_encode",
         "_flusher",
         "_is_over",
         "_link",
@@ -60,8 +62,16 @@ class FlushedWriter:
         "is_listed",
     )
 
-    def __init__(self, stream: NativeStream, flusher: Flusher, session: Session, start: Start) -> None:
+    def __init__(
+        self,
+        stream: NativeStream,
+        flusher: Flusher,
+        session: Session,
+        start: Start,
+        codec: EngineCodec = REVISION_4,
+    ) -> None:
         self._stream = stream
+        self._encode = codec.encode_frames
         self._link = stream.link
         self._flusher = flusher
         self._session = session
@@ -118,6 +128,8 @@ class FlushedWriter:
         if session.outbox.packets and not self._is_over:
             packets = session.outbox.take(SLICE)
             session.counters.packets_sent += len(packets)
+            if self._encode is not None:
+                return self._encode(packets)
             return packets[0].frame if len(packets) == 1 else b"".join([packet.frame for packet in packets])
         if session.state is SessionState.CLOSING:
             session.close(CloseReason.FORCED_CLOSE)

@@ -21,6 +21,7 @@ from trio_socketio._logging import scope_logger, shortened, tracing
 from trio_socketio._server.members import Members
 from trio_socketio._server.namespaces import Namespaces
 from trio_socketio._server.socket import SocketState
+from trio_socketio._server.socketio2 import OldClient
 from trio_socketio._server.tenant import Tenant
 from trio_socketio._server.worker import SocketWorker
 from trio_socketio._socket.peer import encode_batch
@@ -41,9 +42,12 @@ class Connection:
         namespaces: Namespaces,
         parser: Parser,
         limits: Limits,
+        *,
         start_lasting: Callable[..., None],
+        old: OldClient | None = None,
     ) -> None:
         self.session: Session = session
+        self._old = old
         self._namespaces = namespaces
         self._parser = parser
         self._limits = limits
@@ -69,6 +73,8 @@ class Connection:
         """Begin: the client must join a namespace in time."""
         self._nursery = nursery
         self._close_after("connect", self._limits.connect_timeout, CloseReason.FORCED_SERVER_CLOSE)
+        if self._old is not None:
+            self._join("/", None)
 
     def closed(self, reason: CloseReason) -> None:
         """End all sockets, or lose them."""
@@ -203,12 +209,16 @@ class Connection:
         nursery, name, recovery = self._nursery, members.name, members.recovery
         assert nursery is not None  # noqa: S101 - messages come only after the start
         claimed = None if recovery is None or auth is None else recovery.claim(name, auth, self.session)
-        if claimed is not None and claimed.is_kept:
-            worker: Tenant = claimed
+        if self._old is not None:
+            own = SocketWorker(members, self, auth, self._limits, socket_id=self._old.socket_id(name))
+            nursery.start_soon(self._old.in_turn(own))
+            worker: Tenant = own
+        elif claimed is not None and claimed.is_kept:
+            worker = claimed
             worker.claim(self, auth)
             nursery.start_soon(worker.run_return)
         else:
-            worker = SocketWorker(members, self, auth, self._limits, claimed)
+            worker = SocketWorker(members, self, auth, self._limits, claimed=claimed)
             start = self._start_lasting if worker.is_kept else nursery.start_soon
             start(worker.run)
         self._workers[name] = worker

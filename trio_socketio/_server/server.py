@@ -24,8 +24,10 @@ from trio_socketio._server.namespace import Place
 from trio_socketio._server.namespaces import Namespaces
 from trio_socketio._server.open_namespace import OpenNamespace
 from trio_socketio._server.recovery import ConnectionStateRecovery, Recovery
+from trio_socketio._server.socketio2 import OldClient, OldParser
 from trio_socketio._server.statistics import ServerStatistics, statistics_of
 from trio_socketio._socket.handlers import check_listener
+from trio_socketio._wire.engine_handshake import OLD_REVISION
 from trio_socketio._wire.json_parser import JSONParser
 from trio_socketio._wire.parser import Parser
 
@@ -185,7 +187,11 @@ class Server(OpenNamespace):
         return statistics_of(self._engine, {members.name: len(members) for members in self._namespaces})
 
     def _accept(self, session: Session) -> Connection:
-        return Connection(session, self._namespaces, self._parser, self._limits, self._engine.start_with_sessions)
+        start_lasting = self._engine.start_with_sessions
+        if session.revision == OLD_REVISION:
+            parser, old = OldParser(self._parser), OldClient(session.sid)
+            return Connection(session, self._namespaces, parser, self._limits, start_lasting=start_lasting, old=old)
+        return Connection(session, self._namespaces, self._parser, self._limits, start_lasting=start_lasting)
 
     def _place(self, name: str) -> Place:
         return self._namespaces.by_name(name)

@@ -122,7 +122,7 @@ class Socket(Registration, metaclass=NoPublicConstructor):
         life: Life,
     ) -> None:
         self.id: str = socket_id
-        """Public, random, 20 characters; not the session's secret id."""
+        """Public, random, 20 characters; not the session's secret id, unless it is an old client's (``allow_eio3``)."""
         self.namespace: str = namespace
         """The namespace's name."""
         self.parameters: Mapping[str, str] = parameters

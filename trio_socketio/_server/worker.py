@@ -68,6 +68,7 @@ class SocketWorker:
         auth: what the client said when it joined.
         limits: the server's.
         claimed: the worker of a lost socket, whose place this one takes.
+        socket_id: the id that the client knows already; then there is no recovery for it.
     """
 
     def __init__(
@@ -76,7 +77,9 @@ class SocketWorker:
         client: Client,
         auth: Mapping[str, Any] | None,
         limits: Limits,
+        *,
         claimed: Tenant | None = None,
+        socket_id: str | None = None,
     ) -> None:
         self.state: SocketState = SocketState.JOINING
         """How far it is; set by nobody else."""
@@ -88,11 +91,15 @@ class SocketWorker:
         self._home = home
         self._client = client
         self._limits = limits
-        self._recovery = home.recovery
+        self._recovery = home.recovery if socket_id is None else None
         self._claimed = claimed
         self.pid: str = ""
         """The secret by which the client may claim it, with recovery."""
-        self.replay: Replay | None = home.new_replay() if claimed is None else claimed.replay
+        self.replay: Replay | None = None
+        if claimed is not None:
+            socket_id, self.pid, self.replay = claimed.socket.id, claimed.pid, claimed.replay
+        elif self._recovery is not None:
+            self.pid, self.replay = self._recovery.new_pid(), home.new_replay()
         self.peer: Peer = Peer(
             home.name,
             client.session,
@@ -102,7 +109,7 @@ class SocketWorker:
             journal=self.replay,
         )
         self.socket: Socket = Socket._create(
-            socket_id=secrets.token_urlsafe(SOCKET_ID_BYTES) if claimed is None else claimed.socket.id,
+            socket_id=secrets.token_urlsafe(SOCKET_ID_BYTES) if socket_id is None else socket_id,
             namespace=home.name,
             parameters=home.parameters,
             handshake=Handshake.of(client.session.request, auth, time.time()),
@@ -112,7 +119,6 @@ class SocketWorker:
             life=self,
         )
         if claimed is not None:
-            self.pid = claimed.pid
             self.socket.data = claimed.socket.data
             self.socket.recovered = True
         elif self._recovery is not None:

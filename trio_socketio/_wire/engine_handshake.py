@@ -16,6 +16,8 @@ from trio_socketio._exceptions import RemoteProtocolError
 from trio_socketio._wire.engine_packet import EnginePacket, PacketType
 
 PROTOCOL_REVISION = "4"
+OLD_REVISION = "3"
+"""Of Socket.IO 2."""
 
 
 @final
@@ -54,24 +56,32 @@ class Query:
         # An empty sid is none, as for the reference.
         return cls(parameters.get("transport"), parameters.get("EIO"), parameters.get("sid") or None)
 
-    def refusal(self, *, method: str, is_websocket: bool, transports: Sequence[str]) -> Refusal | None:
+    def refusal(
+        self,
+        *,
+        method: str,
+        is_websocket: bool,
+        transports: Sequence[str],
+        revisions: Sequence[str] = (PROTOCOL_REVISION,),
+    ) -> Refusal | None:
         """Check what can be checked without knowing any session; the order of the checks is the reference's.
 
         Args:
             method: the HTTP method.
             is_websocket: the request asks for an upgrade of the connection to WebSocket.
             transports: the transports that are allowed here.
+            revisions: the revisions of the protocol that are spoken here.
         """
         if self.transport not in transports:
             return Refusal.UNKNOWN_TRANSPORT
         if self.sid is not None:
-            # "EIO must match the session on every request": sessions here are all of revision 4.
-            return None if self.revision == PROTOCOL_REVISION else Refusal.BAD_REQUEST
+            # "EIO must match the session on every request": which of them it is, only who knows the session can say.
+            return None if self.revision in revisions else Refusal.BAD_REQUEST
         if method != "GET":
             return Refusal.BAD_HANDSHAKE_METHOD
         if self.transport == "websocket" and not is_websocket:
             return Refusal.BAD_REQUEST
-        if self.revision != PROTOCOL_REVISION:
+        if self.revision not in revisions:
             return Refusal.UNSUPPORTED_PROTOCOL_VERSION
         return None
 

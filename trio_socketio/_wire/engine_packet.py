@@ -4,7 +4,7 @@ A packet is one character for its type, then its data. As a WebSocket message th
 the bare bytes for binary data. In an HTTP payload binary data becomes ``b<base64>``; its type, ``message``, is implied.
 
 A broadcast hands the *same* packet object to all recipients, so its costly forms, the payload's and the frame, are made
-once, when first asked for.
+once, when first asked for. The forms of revision 3 (see ``engine3_packet``) are kept with it in the same way.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from __future__ import annotations
 from base64 import b64encode
 from binascii import Error as Base64Error
 from binascii import a2b_base64
+from collections.abc import Callable
 from enum import Enum
-from typing import final
+from typing import Any, TypeVar, cast, final
 
 from trio_socketio._exceptions import RemoteProtocolError
 from trio_socketio._wire.websocket_frame import BINARY, TEXT, encode_frame
@@ -36,6 +37,8 @@ MESSAGE = PacketType.MESSAGE.value
 
 _TYPES = {member.value: member for member in PacketType}
 
+Form = TypeVar("Form", str, bytes)
+
 
 def encoded_size(data: str | bytes) -> int:
     """Bytes of text or binary data on the wire."""
@@ -52,7 +55,10 @@ class EnginePacket:
         compress: an HTTP answer with it may be compressed, where that is set up; if any packet in it says so.
     """
 
-    __slots__ = ("_frame", "_payload_form", "compress", "data", "size", "type")
+    __slots__ = ("_frame", "_other_forms", "_payload_form", "compress", "data", "size", "type")
+
+    _other_forms: dict[Callable[[EnginePacket], Any], str | bytes]
+    """Not there before somebody asks for one: most packets never need any."""
 
     def __init__(
         self,
@@ -99,6 +105,17 @@ class EnginePacket:
             self._payload_form = form
         return form
 
+    def form(self, make: Callable[[EnginePacket], Form]) -> Form:
+        """What ``make`` makes of this packet; it is asked once."""
+        try:
+            forms = self._other_forms
+        except AttributeError:
+            forms = self._other_forms = {}
+        form = forms.get(make)
+        if form is None:
+            form = forms[make] = make(self)
+        return cast("Form", form)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, EnginePacket):
             return NotImplemented
@@ -130,12 +147,17 @@ def decode_packet(encoded: str | bytes) -> EnginePacket:
     if packet_type is not None:
         return EnginePacket(packet_type, encoded[1:])
     if encoded.startswith("b"):
-        return EnginePacket(PacketType.MESSAGE, _decode_base64(encoded[1:]))
+        return EnginePacket(PacketType.MESSAGE, decode_base64(encoded[1:]))
     msg = f"unknown Engine.IO packet type {encoded[:1]!r}" if encoded else "empty Engine.IO packet"
     raise RemoteProtocolError(msg)
 
 
-def _decode_base64(encoded: str) -> bytes:
+def decode_base64(encoded: str) -> bytes:
+    """Decode the data of a binary packet in text.
+
+    Raises:
+        RemoteProtocolError: it is not base64.
+    """
     # Strictly: Node skips what it can't read, and so hands the application bytes that nobody sent.
     try:
         return a2b_base64(encoded, strict_mode=True)

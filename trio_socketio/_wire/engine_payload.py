@@ -12,10 +12,12 @@ from trio_socketio._wire.engine_packet import EnginePacket, decode_packet
 
 RECORD_SEPARATOR = "\x1e"
 
+TEXT_TYPE = "text/plain; charset=UTF-8"
 
-def encode_payload(packets: Iterable[EnginePacket]) -> bytes:
-    """Join packets to the body of an HTTP answer."""
-    return RECORD_SEPARATOR.join([packet.payload_form for packet in packets]).encode()
+
+def encode_payload(packets: Iterable[EnginePacket]) -> tuple[bytes, str]:
+    """Join packets to the body of an HTTP answer; return its content type with it."""
+    return RECORD_SEPARATOR.join([packet.payload_form for packet in packets]).encode(), TEXT_TYPE
 
 
 def decode_payload(body: bytes, *, max_packets: int) -> list[EnginePacket]:
