@@ -17,6 +17,7 @@ from trio_socketio._engine.http import Response as Response
 from trio_socketio._engine.proxies import TrustedProxies as TrustedProxies
 from trio_socketio._engine.refusal import ConnectionRefusal as ConnectionRefusal
 from trio_socketio._exceptions import ConnectionRefused as ConnectionRefused
+from trio_socketio._exceptions import EventRejected as EventRejected
 from trio_socketio._exceptions import RemoteProtocolError as RemoteProtocolError
 from trio_socketio._exceptions import SocketIOError as SocketIOError
 from trio_socketio._limits import Limits as Limits

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trio_socketio._socket.handlers import Handlers, Registered, check_event_name, check_handler
+from trio_socketio._socket.handlers import Handlers, check_event_name, check_handler
+from trio_socketio._socket.signature import Registered
 from trio_socketio._wire.socket_packet import RESERVED_EVENTS
 
 
