@@ -263,7 +263,7 @@ async def test_elsewhere_it_is_an_error_like_any_other(sio, autojump_clock, capl
 
 
 async def test_a_handler_with_an_annotation_that_cannot_be_decoded_is_not_registered(sio, autojump_clock):
-    with pytest.raises(TypeError, match="the annotation of 'other' can't be used to decode events"):
+    with pytest.raises(TypeError, match="the annotation of 'other' can't be used to decode what clients send"):
 
         @sio.on("x")
         async def x(socket: Socket, other: Socket): ...

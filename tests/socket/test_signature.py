@@ -141,7 +141,9 @@ class TestWhereTheyAreFound:
 
             return handler
 
-        with pytest.raises(TypeError, match="the annotation of 'local' can't be used to decode events: name 'Local'"):
+        with pytest.raises(
+            TypeError, match="the annotation of 'local' can't be used to decode what clients send: name 'Local'"
+        ):
             registered(make())
 
     def test_without_text(self):
@@ -172,14 +174,16 @@ class TestRefused:
         async def handler(socket, vote: msgspec.Nothing): ...
 
         with pytest.raises(
-            TypeError, match="the annotation of 'vote' can't be used to decode events: module 'msgspec'"
+            TypeError, match="the annotation of 'vote' can't be used to decode what clients send: module 'msgspec'"
         ):
             registered(handler)
 
     def test_no_type(self):
         async def handler(socket, a: int, b: "a number of things"): ...  # noqa: F722 - that is the point
 
-        with pytest.raises(TypeError, match="the annotation of 'b' can't be used to decode events: Forward reference"):
+        with pytest.raises(
+            TypeError, match="the annotation of 'b' can't be used to decode what clients send: Forward reference"
+        ):
             registered(handler)
 
     @pytest.mark.parametrize(
@@ -188,7 +192,7 @@ class TestRefused:
     def test_what_clients_cannot_send(self, bad):
         async def handler(socket, vote: int, *rest: bad): ...
 
-        with pytest.raises(TypeError, match="the annotation of 'rest' can't be used to decode events: "):
+        with pytest.raises(TypeError, match="the annotation of 'rest' can't be used to decode what clients send: "):
             registered(handler)
 
     def test_the_sentence_says_what_to_do(self):
@@ -205,7 +209,9 @@ class TestRefused:
 
         async def handler(socket, broken: Broken): ...
 
-        with pytest.raises(TypeError, match="the annotation of 'broken' can't be used to decode events: name 'OnlyFor"):
+        with pytest.raises(
+            TypeError, match="the annotation of 'broken' can't be used to decode what clients send: name 'OnlyFor"
+        ):
             registered(handler)
 
 

@@ -13,7 +13,7 @@ from trio_socketio._server.adapter import Broadcaster
 from trio_socketio._server.answers import Answers
 from trio_socketio._server.remote_socket import RemoteSocket
 from trio_socketio._server.target import Target
-from trio_socketio._socket.handlers import check_event_name
+from trio_socketio._socket.contract import EventName, name_of, sends
 from trio_socketio._types import Data, Room
 from trio_socketio._util import NoPublicConstructor
 from trio_socketio._wire.socket_packet import Event
@@ -83,17 +83,18 @@ class BroadcastOperator(metaclass=NoPublicConstructor):
 
     # Events
 
-    async def emit(self, event: str, *args: Data) -> None:
+    @sends
+    async def emit(self, event: EventName, *args: Data) -> None:
         """Send an event; waits for nobody (a client that can't keep up is disconnected), but is a checkpoint.
 
         Cancelled, it has sent nothing.
 
         Args:
-            event: its name.
+            event: its name, or the function of a contract.
             args: JSON, and bytes anywhere in it.
 
         Raises:
-            TypeError: the name is not text, or an argument can't be encoded.
+            TypeError: it is neither text nor a contract's function, or an argument can't be encoded.
             ValueError: the name is reserved, or the arguments are nested too deeply.
         """
         await trio.lowlevel.checkpoint()
@@ -104,10 +105,10 @@ class BroadcastOperator(metaclass=NoPublicConstructor):
                 await trio.lowlevel.checkpoint()
         self.emit_nowait(event, *args)
 
-    def emit_nowait(self, event: str, *args: Data) -> None:
+    @sends
+    def emit_nowait(self, event: EventName, *args: Data) -> None:
         """Do the same without a checkpoint: for ``finally`` blocks and synchronous code."""
-        check_event_name(event)
-        self._adapter.broadcast(Event(self._namespace, [event, *args]), self._target)
+        self._adapter.broadcast(Event(self._namespace, [name_of(event), *args]), self._target)
 
     @asynccontextmanager
     async def call(self, event: str, *args: Data) -> AsyncIterator[Answers]:
@@ -128,7 +129,7 @@ class BroadcastOperator(metaclass=NoPublicConstructor):
             ValueError: the name is reserved, the arguments are nested too deeply, or it is ``volatile``: who is not asked
                 could not answer.
         """
-        check_event_name(event)
+        name_of(event)
         if self._target.volatile:
             msg = "a volatile event may be dropped: it can't be asked for answers"
             raise ValueError(msg)

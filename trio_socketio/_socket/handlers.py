@@ -7,39 +7,23 @@ from __future__ import annotations
 
 from typing import final
 
+from trio_socketio._socket.contract import EventName, name_of
 from trio_socketio._socket.signature import EventHandler, Registered, is_async, positional
-from trio_socketio._wire.socket_packet import RESERVED_EVENTS
-
-
-def check_event_name(name: object) -> None:
-    """Refuse what can't be an event's name.
-
-    Raises:
-        TypeError: not text.
-        ValueError: reserved by the protocol.
-    """
-    if not isinstance(name, str):
-        msg = f"an event's name is text, not {name!r}"
-        raise TypeError(msg)
-    if name in RESERVED_EVENTS:
-        msg = f"{name!r} is reserved by Socket.IO: choose another event name"
-        raise ValueError(msg)
-
 
 _INSTEAD = {"connect": "on_connection", "connection": "on_connection", "disconnect": "on_disconnect"}
 
 
-def check_handled_event(name: object) -> None:
-    """Refuse what can't be the name of an event that clients send.
+def check_handled_event(event: EventName) -> str:
+    """Return the name of an event that clients send.
 
     Raises:
-        TypeError: not text.
+        TypeError: neither text nor a function of a contract.
         ValueError: reserved by the protocol, or what other libraries call the joining of a socket.
     """
-    if isinstance(name, str) and name in _INSTEAD:
-        msg = f"{name!r} is not an event that clients send: register with {_INSTEAD[name]}"
+    if isinstance(event, str) and event in _INSTEAD:
+        msg = f"{event!r} is not an event that clients send: register with {_INSTEAD[event]}"
         raise ValueError(msg)
-    check_event_name(name)
+    return name_of(event)
 
 
 def check_handler(function: object, arguments: int, shape: str) -> None:
@@ -80,21 +64,21 @@ class Handlers:
         self._by_event: dict[str, Registered] = {}
         self._inherited = inherited
 
-    def add(self, event: str, function: EventHandler, *, concurrent: bool = False, once: bool = False) -> None:
+    def add(self, event: EventName, function: EventHandler, *, concurrent: bool = False, once: bool = False) -> None:
         """Register a handler.
 
         Raises:
             TypeError: not ``async def handler(socket, *args)``, an annotation can't be decoded, or the name is not text.
             ValueError: the name is reserved, is no event of clients (``connection``), or has a handler already.
         """
-        check_handled_event(event)
-        if event in self._by_event:
-            msg = f"the event {event!r} has a handler already: {self._by_event[event].function!r}"
+        name = check_handled_event(event)
+        if name in self._by_event:
+            msg = f"the event {name!r} has a handler already: {self._by_event[name].function!r}"
             raise ValueError(msg)
         if not is_async(function):
             msg = f"{function!r} is not an async function: write 'async def handler(socket, ...)'"
             raise TypeError(msg)
-        self._by_event[event] = Registered.of(function, concurrent=concurrent, once=once)
+        self._by_event[name] = Registered.of(function, concurrent=concurrent, once=once)
 
     def remove(self, event: str) -> None:
         """Take the handler of an event out.

@@ -15,7 +15,7 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
@@ -115,31 +115,35 @@ def _converter(function: EventHandler) -> Converter | None:
     head: list[Any] = []
     rest: Any = Any
     has_rest = False
-    written = _underlying(function)
     for index, parameter in enumerate(inspect.signature(function).parameters.values()):
+        annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
         if parameter.kind is parameter.VAR_POSITIONAL:
             has_rest = True
-            rest = _annotation(function, written, parameter)
+            rest = annotated_type(function, parameter.name, annotation)
         elif index > 0 and parameter.kind in {parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD}:
-            head.append(_annotation(function, written, parameter))
+            head.append(annotated_type(function, parameter.name, annotation))
     return Converter.of(head, rest, has_rest=has_rest)
 
 
-def _annotation(function: EventHandler, written: types.FunctionType | None, parameter: inspect.Parameter) -> Any:
-    if parameter.annotation is parameter.empty:
-        return Any
-    holder = types.SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
-    names: Mapping[str, Any] = {} if written is None else written.__globals__
+def annotated_type(function: Callable[..., Any], name: str, annotation: Any) -> Any:
+    """Return the type that an annotation means where the function is written.
+
+    Raises:
+        TypeError: it can't be evaluated, or msgspec can't decode it.
+    """
+    holder = types.SimpleNamespace(__annotations__={name: annotation})
+    written = _underlying(function)
+    names: dict[str, Any] = {} if written is None else dict(written.__globals__)
     try:
-        hints = typing.get_type_hints(holder, dict(names), _local_names(written), include_extras=True)
-        Converter.of([hints[parameter.name]])
+        found = typing.get_type_hints(holder, names, _local_names(written), include_extras=True)[name]
+        Converter.of([found])
     except Exception as error:
         msg = (
-            f"{function!r}: the annotation of {parameter.name!r} can't be used to decode events: {error}. Make it a type that"
-            " msgspec decodes and that can be found where the handler is written, or leave it out to take what comes"
+            f"{function!r}: the annotation of {name!r} can't be used to decode what clients send: {error}. Make it a type that"
+            " msgspec decodes and that can be found where the function is written, or leave it out to take what comes"
         )
         raise TypeError(msg) from error
-    return hints[parameter.name]
+    return found
 
 
 def _underlying(function: Any) -> types.FunctionType | None:
