@@ -9,7 +9,7 @@ from typing import Any, Protocol, assert_type
 import msgspec
 import trio
 
-from trio_socketio import BroadcastOperator, Data, Socket, event_name
+from trio_socketio import BroadcastOperator, Data, Namespace, RemoteSocket, Server, Socket, VolatileSocket, event_name
 
 
 class Poll(msgspec.Struct):
@@ -73,6 +73,43 @@ async def answers(socket: Socket) -> None:
     assert_type(await socket.call(ToClient.choose, Poll("which?")), tuple[int, str])
     assert_type(await socket.call(ToClient.numbers), list[int])
     assert_type(await socket.call(ToClient.numbers, 1, 2, 3), list[int])
+
+
+async def everywhere(sio: Server, namespace: Namespace, volatile: VolatileSocket, remote: RemoteSocket) -> None:
+    await sio.emit(ToClient.message, "text")
+    await sio.emit("message", "text")
+    namespace.emit_nowait(ToClient.message, "text")
+    await volatile.emit(ToClient.message, "text")
+    await remote.emit(ToClient.message, "text")
+    assert_type(await remote.call(ToClient.vote, "ok?"), bool)
+    assert_type(await namespace.to("lobby").gather(ToClient.vote, "ok?"), dict[str, Any])
+    async with sio.call(ToClient.vote, "ok?") as answers:
+        async for socket_id, _ in answers:
+            assert_type(socket_id, str)
+    sio.namespace("/chat", contract=ToClient)
+
+
+def handlers(sio: Server) -> None:
+    @sio.on("message")
+    async def by_name(socket: Socket, text: str) -> str:
+        return text
+
+    @sio.on(ToClient.vote, concurrent=True)
+    async def vote(socket: Socket, question: str, seconds: float = 10) -> bool:
+        return question == "ok?" and seconds > 5
+
+    @sio.namespace("/chat").on(ToClient.choose)
+    async def choose(socket: Socket, any_name: Poll) -> tuple[int, str]:
+        return 1, any_name.question
+
+    @sio.on_connection
+    async def join(socket: Socket) -> None:
+        @socket.once(ToClient.message)
+        async def once(socket: Socket, text: str) -> None: ...
+
+        print(once)
+
+    print(by_name, vote, choose, join)
 
 
 async def in_tasks(socket: Socket, nursery: trio.Nursery) -> None:

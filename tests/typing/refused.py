@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from trio_socketio import BroadcastOperator, Socket, event_name
+from trio_socketio import BroadcastOperator, Server, Socket, event_name
 
 
 class ToClient(Protocol):
@@ -44,6 +44,36 @@ async def asks(socket: Socket) -> None:
     answer = await socket.call(ToClient.vote, "ok?")
     text: str = answer  # refused: assignment, reportAssignmentType
     print(text)
+
+
+async def everywhere(sio: Server, socket: Socket) -> None:
+    await sio.emit(ToClient.message, 5)  # refused: call-overload, reportArgumentType
+    await sio.emit(ToClient.messages, "text")  # refused: attr-defined, reportAttributeAccessIssue
+    await socket.volatile.emit(ToClient.message, 5)  # refused: call-overload, reportArgumentType
+    await sio.gather(ToClient.vote, 5)  # refused: call-overload, reportArgumentType
+
+
+def handlers(sio: Server) -> None:
+    @sio.on(ToClient.vote)  # refused: arg-type, reportArgumentType
+    async def other_argument(socket: Socket, question: int) -> bool:
+        return question == 1
+
+    @sio.on(ToClient.vote)  # refused: arg-type, reportArgumentType
+    async def no_argument(socket: Socket) -> bool:
+        return True
+
+    @sio.on(ToClient.vote)  # refused: arg-type, reportArgumentType
+    async def other_answer(socket: Socket, question: str) -> str:
+        return question
+
+    @sio.on(ToClient.vote)  # refused: arg-type, reportArgumentType
+    async def other_name(socket: Socket, text: str) -> bool:
+        return text == "ok?"
+
+    @sio.on(ToClient.votes)  # refused: attr-defined, reportAttributeAccessIssue
+    async def no_event(socket: Socket) -> None: ...
+
+    print(other_argument, no_argument, other_answer, other_name, no_event)
 
 
 @event_name(5)  # refused: arg-type, reportArgumentType

@@ -21,7 +21,7 @@ from trio_socketio._server.handshake import Handshake
 from trio_socketio._server.registration import AsyncFunctionT, Registration
 from trio_socketio._server.target import Target
 from trio_socketio._server.volatile import VolatileSocket
-from trio_socketio._socket.contract import EventName, asks, name_of, sends
+from trio_socketio._socket.contract import EventName, asks, name_of, registers, sends
 from trio_socketio._socket.handlers import check_handled_event
 from trio_socketio._socket.peer import Peer
 from trio_socketio._types import Data, Room
@@ -322,11 +322,12 @@ class Socket(Registration, metaclass=NoPublicConstructor):
         return self.broadcast.local
 
     def _operator(self, target: Target) -> BroadcastOperator:
-        return BroadcastOperator._create(self.namespace, self._adapter, target)
+        return BroadcastOperator._create(self.namespace, self._adapter, target, self._peer.names)
 
     # From this client
 
-    def once(self, event: str, *, concurrent: bool = False) -> Callable[[AsyncFunctionT], AsyncFunctionT]:
+    @registers
+    def once(self, event: EventName, *, concurrent: bool = False) -> Callable[[AsyncFunctionT], AsyncFunctionT]:
         """Register a handler for the next such event only; see ``on``."""
         check_handled_event(event)
 

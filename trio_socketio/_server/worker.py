@@ -100,6 +100,7 @@ class SocketWorker:
             max_pending_acks=limits.max_pending_acks,
             ack_ids=home.ack_ids,
             journal=self.replay,
+            names=home.names,
         )
         self.socket: Socket = Socket._create(
             socket_id=secrets.token_urlsafe(SOCKET_ID_BYTES) if claimed is None else claimed.socket.id,

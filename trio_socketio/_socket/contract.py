@@ -29,6 +29,9 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 SignatureT = TypeVar("SignatureT", bound=Callable[..., Awaitable[Any]])
 
+Signature: TypeAlias = Callable[Concatenate[Any, P], Awaitable[R]]
+"""A function of a contract, or a handler: ``self`` or the socket comes first, then the event's arguments."""
+
 EventName: TypeAlias = str | Callable[..., Awaitable[Any]]
 """An event's name, or the function of a contract that stands for it."""
 
@@ -86,6 +89,28 @@ class AskingMethod(Asks, Protocol):
         ...
 
 
+class Registers(Protocol):
+    """A method that registers a handler, as type checkers see it."""
+
+    @overload
+    def __call__(self, event: str, *, concurrent: bool = False) -> Callable[[SignatureT], SignatureT]:  # noqa: D418 - editors show it
+        """Handle an event by its name."""
+
+    @overload
+    def __call__(  # noqa: D418 - editors show it
+        self, event: Signature[P, R], /, *, concurrent: bool = False
+    ) -> Callable[[Signature[P, R]], Signature[P, R]]:
+        """Handle an event of a contract, with a function of the same arguments."""
+
+
+class RegisteringMethod(Registers, Protocol):
+    """What ``Registers`` is bound from, likewise."""
+
+    def __get__(self, instance: object, owner: type | None = None, /) -> Registers:
+        """Bind it."""
+        ...
+
+
 def sends(method: Callable[..., R]) -> SendingMethod[R]:
     """Let type checkers see that a method takes ``(name, *args)`` or a contract's function with its arguments."""
     return cast(SendingMethod[R], method)
@@ -94,6 +119,11 @@ def sends(method: Callable[..., R]) -> SendingMethod[R]:
 def asks(method: Callable[..., Coroutine[Any, Any, Any]]) -> AskingMethod:
     """Do the same for a method that returns the answer."""
     return cast(AskingMethod, method)
+
+
+def registers(method: Callable[..., Callable[[Any], Any]]) -> RegisteringMethod:
+    """Let type checkers see that a method takes a name or a contract's function, and then a handler for that."""
+    return cast(RegisteringMethod, method)
 
 
 def event_name(name: str) -> Callable[[SignatureT], SignatureT]:
@@ -157,12 +187,14 @@ class Contract:
         ValueError: a name is reserved, or stands for two functions.
     """
 
-    __slots__ = ("_names", "_title")
+    __slots__ = ("_names", "_title", "cls")
 
     def __init__(self, cls: type) -> None:
         if not isinstance(cls, type):
             msg = f"a contract is a class whose methods are the events, not {cls!r}"
             raise TypeError(msg)
+        self.cls: type = cls
+        """The class."""
         self._title = cls.__qualname__
         names = [_checked_name(function) for function in _functions(cls).values()]
         self._names = frozenset(names)
@@ -191,6 +223,25 @@ class Contract:
             msg = f"{name!r} is no event of the contract {self._title}: {hint}"
             raise ValueError(msg)
         return name
+
+
+def agreed(names: NameOf, cls: type) -> NameOf:
+    """Return what names events by a contract.
+
+    Args:
+        names: what has named them until now.
+        cls: the contract's class.
+
+    Raises:
+        TypeError: as ``Contract``.
+        ValueError: as ``Contract``, or there is another contract already.
+    """
+    contract = Contract(cls)
+    earlier = getattr(names, "__self__", None)
+    if isinstance(earlier, Contract) and earlier.cls is not cls:
+        msg = f"the namespace has the contract {earlier.cls.__qualname__} already: not {cls.__qualname__} too"
+        raise ValueError(msg)
+    return contract.name_of
 
 
 def _functions(cls: type) -> Mapping[str, object]:
@@ -222,7 +273,11 @@ def checked_answer(event: EventName, answer: Sequence[Any]) -> Any:
     Raises:
         InvalidAnswer: it is not what the contract says.
     """
-    value = single(answer)
+    return answer_to(event, single(answer))
+
+
+def answer_to(event: EventName, value: Any) -> Any:
+    """Do the same with the value of an answer."""
     converter = None if isinstance(event, str) else _answer_converter(event)
     if converter is None:
         return value

@@ -50,6 +50,7 @@ class Journal(Protocol):
 
     def stamp(self, event: Event) -> Event:
         """Give an event its place among all others."""
+        ...
 
     def record(self, batch: Sequence[EnginePacket]) -> None:
         """Keep the event that was stamped last."""
@@ -69,7 +70,7 @@ class Peer:
         names: returns the name of an event that may be emitted.
     """
 
-    __slots__ = ("_journal", "_name_of", "_namespace", "_parser", "_trace", "acks", "gone", "link")
+    __slots__ = ("_journal", "_namespace", "_parser", "_trace", "acks", "gone", "link", "names")
 
     def __init__(
         self,
@@ -87,7 +88,8 @@ class Peer:
         """The session; another one when the peer has come back."""
         self._parser = parser
         self._journal = journal
-        self._name_of = names
+        self.names: NameOf = names
+        """Returns the name of an event that may be emitted."""
         self.acks: PendingAcks = PendingAcks(max_pending_acks, ack_ids)
         self._trace = tracing(_logger)
         self.gone: str | None = None
@@ -101,7 +103,7 @@ class Peer:
 
     def emit_nowait(self, event: EventName, args: Sequence[Any]) -> None:
         """Queue an event; see ``Socket.emit_nowait``."""
-        packet = Event(self._namespace, [self._name_of(event), *args])
+        packet = Event(self._namespace, [self.names(event), *args])
         if self._journal is None:
             self._put(encode_batch(self._parser, packet), self.link.send)
         else:
@@ -126,7 +128,7 @@ class Peer:
 
     async def call(self, event: EventName, args: Sequence[Any]) -> Any:
         """Ask, and wait for the answer; see ``Socket.call``."""
-        self._name_of(event)
+        self.names(event)
         pending = self.acks.open()
         try:
             await self._put_when_room(self._encode_event(event, args, pending.ack_id))
@@ -175,7 +177,7 @@ class Peer:
         return True
 
     def _encode_event(self, event: EventName, args: Sequence[Any], ack_id: int | None = None) -> list[EnginePacket]:
-        return encode_batch(self._parser, Event(self._namespace, [self._name_of(event), *args], ack_id))
+        return encode_batch(self._parser, Event(self._namespace, [self.names(event), *args], ack_id))
 
     def _put(self, batch: Sequence[EnginePacket], send: Callable[[Sequence[EnginePacket]], None]) -> None:
         if self.gone is not None:
