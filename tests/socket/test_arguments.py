@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trio_socketio import Data, EventRejected, SocketIOError
+from trio_socketio import Data, Event, EventRejected, JSONParser, Limits, MessagePackParser, SocketIOError
 from trio_socketio._socket.arguments import MAX_MESSAGE, Converter, InvalidArguments, rejection_answer
 
 
@@ -217,6 +217,16 @@ REFUSED = {
     "what the struct itself refuses": (Choosy, {"number": 1}, "one is not enough - at `$[0]`"),
     "what may be a mistake in there": (Choosy, {"number": 2}, "Invalid value - at `$[0]`"),
 }
+
+
+@pytest.mark.parametrize("parser", [JSONParser(), MessagePackParser()], ids=["json", "msgpack"])
+def test_what_parsers_make_of_bytes_and_numbers(parser):
+    sent = {"name": "é", "content": b"\0\xff", "extra": [b"x", 1.5, None]}
+    decoder, found = parser.decoder(Limits()), None
+    for message in parser.encode(Event("/", ["x", sent, b"\1", 1, 2.0, "text"])):
+        found = decoder.feed(message)
+    converter = Converter.of([Picture, bytes, float, float, str | bytes])
+    assert converter.convert(found.args[1:]) == (Picture("é", b"\0\xff", [b"x", 1.5, None]), b"\1", 1.0, 2.0, "text")
 
 
 class TestRefused:
