@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from trio_socketio import InvalidAnswer, SocketIOError, event_name
-from trio_socketio._socket.contract import Contract, asks, checked_answer, name_of, sends
+from trio_socketio._socket.contract import Contract, checked_answer, name_of
 from trio_socketio._wire.socket_packet import RESERVED_EVENTS
 
 if TYPE_CHECKING:
@@ -218,10 +218,3 @@ class TestAnswers:
         ):
             checked_answer(event, answer)
         assert issubclass(InvalidAnswer, SocketIOError)
-
-
-def test_at_run_time_a_method_is_what_was_written():
-    async def method(self, event, *args): ...
-
-    assert sends(method) is method
-    assert asks(method) is method

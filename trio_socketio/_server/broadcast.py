@@ -13,7 +13,8 @@ from trio_socketio._server.adapter import Broadcaster
 from trio_socketio._server.answers import Answers
 from trio_socketio._server.remote_socket import RemoteSocket
 from trio_socketio._server.target import Target
-from trio_socketio._socket.contract import EventName, NameOf, name_of, sends
+from trio_socketio._socket.contract import NameOf, name_of
+from trio_socketio._socket.event_methods import EventName, sends
 from trio_socketio._types import Data, Room
 from trio_socketio._util import NoPublicConstructor
 from trio_socketio._wire.socket_packet import Event

@@ -17,7 +17,8 @@ from trio_socketio._server.remote_socket import RemoteSocket
 from trio_socketio._server.server_events import ServerEvents, check_server_event
 from trio_socketio._server.socket import Socket
 from trio_socketio._server.target import Target
-from trio_socketio._socket.contract import EventName, NameOf, agreed, sends
+from trio_socketio._socket.contract import NameOf, agreed
+from trio_socketio._socket.event_methods import EventName, sends
 from trio_socketio._types import Data, Room
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from trio_socketio._server.behaviour import Behaviour
-from trio_socketio._socket.contract import EventName, registers
+from trio_socketio._socket.event_methods import EventName, registers
 from trio_socketio._socket.handlers import check_handled_event, check_handler, check_listener
 
 AsyncFunctionT = TypeVar("AsyncFunctionT", bound=Callable[..., Awaitable[Any]])

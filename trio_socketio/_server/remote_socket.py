@@ -10,7 +10,8 @@ from trio_socketio._engine.exceptions import CloseReason, Disconnected
 from trio_socketio._server.answers import Answers
 from trio_socketio._server.description import SocketDescription
 from trio_socketio._server.handshake import Handshake
-from trio_socketio._socket.contract import EventName, answer_to, asks, sends
+from trio_socketio._socket.contract import answer_to
+from trio_socketio._socket.event_methods import EventName, asks, sends
 from trio_socketio._types import Data, Room
 from trio_socketio._util import NoPublicConstructor
 

@@ -21,7 +21,8 @@ from trio_socketio._server.handshake import Handshake
 from trio_socketio._server.registration import AsyncFunctionT, Registration
 from trio_socketio._server.target import Target
 from trio_socketio._server.volatile import VolatileSocket
-from trio_socketio._socket.contract import EventName, asks, name_of, registers, sends
+from trio_socketio._socket.contract import name_of
+from trio_socketio._socket.event_methods import EventName, asks, registers, sends
 from trio_socketio._socket.handlers import check_handled_event
 from trio_socketio._socket.peer import Peer
 from trio_socketio._types import Data, Room

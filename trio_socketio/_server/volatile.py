@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import final
 
 from trio_socketio._server.broadcast import BroadcastOperator, HasId
-from trio_socketio._socket.contract import EventName, sends
+from trio_socketio._socket.event_methods import EventName, sends
 from trio_socketio._types import Data, Room
 from trio_socketio._util import NoPublicConstructor
 

@@ -3,8 +3,7 @@
 Theory of operation
 -------------------
 A contract is written for type checkers, and never instantiated; where an event's name may stand, one of its functions may,
-and means the name. What checkers are told of ``emit`` and its like stands here once, as two overloads, and not at each
-method: ``@sends`` and ``@asks`` change the method's type and nothing else, so that at run time there is no trace of them.
+and means the name. What checkers are told of ``emit`` and its like stands in ``event_methods.py``.
 
 ``name_of`` is on the path of every event out: for text it is a look into a set, and so is ``Contract.name_of``.
 """
@@ -15,25 +14,14 @@ import difflib
 import inspect
 import types
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, cast, final, overload
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, final
 
 from trio_socketio._exceptions import SocketIOError
 from trio_socketio._socket.arguments import Converter, InvalidArguments
+from trio_socketio._socket.event_methods import EventName, SignatureT
 from trio_socketio._socket.signature import annotated_type
-from trio_socketio._types import Data
 from trio_socketio._wire.socket_packet import RESERVED_EVENTS
-
-P = ParamSpec("P")
-R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
-SignatureT = TypeVar("SignatureT", bound=Callable[..., Awaitable[Any]])
-
-Signature: TypeAlias = Callable[Concatenate[Any, P], Awaitable[R]]
-"""A function of a contract, or a handler: ``self`` or the socket comes first, then the event's arguments."""
-
-EventName: TypeAlias = str | Callable[..., Awaitable[Any]]
-"""An event's name, or the function of a contract that stands for it."""
 
 NameOf: TypeAlias = Callable[[EventName], str]
 """``name_of``, or that of a ``Contract``."""
@@ -43,87 +31,6 @@ _MARK = "_trio_socketio_event_name"
 
 class InvalidAnswer(SocketIOError):  # noqa: N818 - it is named after what it is about
     """A client's answer is not what the contract says; ``str`` of it says where, as ``$[0].field``."""
-
-
-class Sends(Protocol[R_co]):
-    """A method that sends an event, as type checkers see it."""
-
-    @overload
-    def __call__(self, event: str, *args: Data) -> R_co:  # noqa: D418 - editors show it
-        """Send an event by its name."""
-
-    @overload
-    def __call__(  # noqa: D418 - editors show it
-        self, event: Callable[Concatenate[Any, P], Awaitable[object]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> R_co:
-        """Send an event of a contract, with its arguments; by position, since events have no keywords."""
-
-
-class Asks(Protocol):
-    """A method that sends an event and returns the answer, as type checkers see it."""
-
-    @overload
-    def __call__(self, event: str, *args: Data) -> types.CoroutineType[Any, Any, Any]:  # noqa: D418 - editors show it
-        """Ask by an event's name."""
-
-    @overload
-    def __call__(  # noqa: D418 - editors show it
-        self, event: Callable[Concatenate[Any, P], Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> types.CoroutineType[Any, Any, R]:
-        """Ask by an event of a contract, with its arguments; by position, since events have no keywords."""
-
-
-class SendingMethod(Sends[R_co], Protocol[R_co]):
-    """What ``Sends`` is bound from; and that itself, since pyright doesn't bind what it compares with a Protocol's method."""
-
-    def __get__(self, instance: object, owner: type | None = None, /) -> Sends[R_co]:
-        """Bind it."""
-        ...
-
-
-class AskingMethod(Asks, Protocol):
-    """What ``Asks`` is bound from, likewise."""
-
-    def __get__(self, instance: object, owner: type | None = None, /) -> Asks:
-        """Bind it."""
-        ...
-
-
-class Registers(Protocol):
-    """A method that registers a handler, as type checkers see it."""
-
-    @overload
-    def __call__(self, event: str, *, concurrent: bool = False) -> Callable[[SignatureT], SignatureT]:  # noqa: D418 - editors show it
-        """Handle an event by its name."""
-
-    @overload
-    def __call__(  # noqa: D418 - editors show it
-        self, event: Signature[P, R], /, *, concurrent: bool = False
-    ) -> Callable[[Signature[P, R]], Signature[P, R]]:
-        """Handle an event of a contract, with a function of the same arguments."""
-
-
-class RegisteringMethod(Registers, Protocol):
-    """What ``Registers`` is bound from, likewise."""
-
-    def __get__(self, instance: object, owner: type | None = None, /) -> Registers:
-        """Bind it."""
-        ...
-
-
-def sends(method: Callable[..., R]) -> SendingMethod[R]:
-    """Let type checkers see that a method takes ``(name, *args)`` or a contract's function with its arguments."""
-    return cast(SendingMethod[R], method)
-
-
-def asks(method: Callable[..., Coroutine[Any, Any, Any]]) -> AskingMethod:
-    """Do the same for a method that returns the answer."""
-    return cast(AskingMethod, method)
-
-
-def registers(method: Callable[..., Callable[[Any], Any]]) -> RegisteringMethod:
-    """Let type checkers see that a method takes a name or a contract's function, and then a handler for that."""
-    return cast(RegisteringMethod, method)
 
 
 def event_name(name: str) -> Callable[[SignatureT], SignatureT]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import final
 
-from trio_socketio._socket.contract import EventName, name_of
+from trio_socketio._socket.contract import name_of
+from trio_socketio._socket.event_methods import EventName
 from trio_socketio._socket.signature import EventHandler, Registered, is_async, positional
 
 _INSTEAD = {"connect": "on_connection", "connection": "on_connection", "disconnect": "on_disconnect"}

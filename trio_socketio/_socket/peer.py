@@ -10,7 +10,8 @@ import trio
 from trio_socketio._engine.exceptions import Disconnected
 from trio_socketio._logging import scope_logger, shortened, tracing
 from trio_socketio._socket.acks import PendingAcks, Question
-from trio_socketio._socket.contract import EventName, NameOf, checked_answer, name_of
+from trio_socketio._socket.contract import NameOf, checked_answer, name_of
+from trio_socketio._socket.event_methods import EventName
 from trio_socketio._wire.engine_packet import EnginePacket, PacketType
 from trio_socketio._wire.parser import Parser
 from trio_socketio._wire.socket_packet import Ack, Event, SocketPacket
