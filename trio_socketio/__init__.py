@@ -17,6 +17,7 @@ from trio_socketio._engine.http import Response as Response
 from trio_socketio._engine.proxies import TrustedProxies as TrustedProxies
 from trio_socketio._engine.refusal import ConnectionRefusal as ConnectionRefusal
 from trio_socketio._exceptions import ConnectionRefused as ConnectionRefused
+from trio_socketio._exceptions import EventRejected as EventRejected
 from trio_socketio._exceptions import RemoteProtocolError as RemoteProtocolError
 from trio_socketio._exceptions import SocketIOError as SocketIOError
 from trio_socketio._limits import Limits as Limits
@@ -45,6 +46,8 @@ from trio_socketio._server.statistics import ServerStatistics as ServerStatistic
 from trio_socketio._server.target import Target as Target
 from trio_socketio._server.volatile import VolatileSocket as VolatileSocket
 from trio_socketio._socket.acks import TooManyPendingAcks as TooManyPendingAcks
+from trio_socketio._socket.contract import InvalidAnswer as InvalidAnswer
+from trio_socketio._socket.contract import event_name as event_name
 from trio_socketio._types import Data as Data
 from trio_socketio._types import Room as Room
 from trio_socketio._util import show_as_members_of as _show_as_members_of

@@ -238,6 +238,29 @@ def test_custom_parser_encodes_all_packets_and_takes_no_others(example):
             decoder.feed(message)
 
 
+@examples("typed_events")
+async def test_typed_events(example):
+    page = (EXAMPLES.parent / "docs" / "topics" / "typed-events.md").read_text()
+    shown = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+    async with by_serve(example.sio) as url, raw_client(url) as client, client.session() as one:
+        await join(one)
+        told = []
+        for argument in ({"question": 5}, {"question": "alone?"}):
+            await one.send(f'421["poll",{json.dumps(argument)}]')
+            told += json.loads((await one.receive()).removeprefix("431"))
+        assert told == shown, "what the page shows"
+        async with client.session() as two, client.session() as three:
+            await join(two)
+            await join(three)
+            await one.send('421["poll",{"question":"ok?"}]')
+            for voter, vote in ((two, "true"), (three, '"maybe"')):
+                question = await voter.receive()
+                assert re.fullmatch(r'42[01]\["vote","ok\?"\]', question)
+                await voter.send(f"43{question[2]}[{vote}]")
+            assert await two.receive() == '42["result","ok?",1]'
+            assert await one.receive() == "431[1]"
+
+
 @pytest.mark.parametrize("name", ["echo", "standalone", "with_quart", "mounted_starlette", "in_front_of_quart"])
 async def test_as_a_program(name):
     command = [sys.executable, str(EXAMPLES / f"{name}.py")]

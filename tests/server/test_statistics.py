@@ -27,6 +27,7 @@ NOTHING = ServerStatistics(
     bytes_sent=0,
     slow_consumers=0,
     event_queues_full=0,
+    invalid_events=0,
     refused={},
     refused_by_http={},
 )

@@ -154,12 +154,14 @@ class TestEvents:
         async with connect(sio, "40") as client:
             await client.put('42["exact"]', '421["exact",1]', '42["exact",1,2,3]', '42["none",1]')
             assert called == []
+            told = "Expected 2 arguments, got 1"
+            assert client.get_waiting() == [f'431[{{"error":{{"code":"invalid_arguments","message":"{told}"}}}}]']
             await client.put('42["exact",1,2]')
             await client.put('42["any"]')
             await client.put('42["any",1,2,3,4]')
             await client.put('42["none"]')
             assert called == [(1, 2), (), (1, 2, 3, 4), "none"]
-            assert client.get_waiting() == [], "no acknowledgement for what was not handled"
+            assert client.get_waiting() == [], "nobody asked"
         assert not errors and not records_of(caplog)
 
     async def test_a_type_error_of_the_handler_is_not_taken_for_a_wrong_number_of_arguments(self, sio, autojump_clock):

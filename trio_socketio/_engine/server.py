@@ -181,12 +181,10 @@ class EngineServer:
         if query.sid is None:
             return await self._handshake(request, codec_of(parameters))
         session = self._registry.find(query.sid)
-        if session is None:
-            refusal = Refusal.UNKNOWN_SID
-            return self._refusals.refuse(request, refusal, context_of(refusal, query, request.method))
         refusal = _refusal_by(session, query)
         if refusal is not None:
             return self._refusals.refuse(request, refusal, context_of(refusal, query, request.method))
+        assert session is not None  # noqa: S101 - else it was refused
         transport = session.transport
         if not isinstance(transport, PollingTransport) or query.transport != "polling":
             context = {"name": "TRANSPORT_MISMATCH", "transport": query.transport or ""}
@@ -260,7 +258,7 @@ class EngineServer:
         )
         session = None if query.sid is None else self._registry.find(query.sid)
         if refusal is None and query.sid is not None:
-            refusal = Refusal.UNKNOWN_SID if session is None else _refusal_by(session, query)
+            refusal = _refusal_by(session, query)
         if refusal is not None:
             context = context_of(refusal, query, request.method)
             return self._refusals.refuse(request, refusal, context, is_websocket=True)
@@ -384,8 +382,10 @@ class EngineServer:
         return self._refusals.refuse(request, Refusal.FORBIDDEN, context, is_websocket=is_websocket)
 
 
-def _refusal_by(session: Session, query: Query) -> Refusal | None:
+def _refusal_by(session: Session | None, query: Query) -> Refusal | None:
     """Check a request against the session that it names: "EIO must match the session on every request"."""
+    if session is None:
+        return Refusal.UNKNOWN_SID
     return None if query.revision == session.revision else Refusal.BAD_REQUEST
 
 

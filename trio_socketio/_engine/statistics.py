@@ -23,6 +23,7 @@ class Counters:
         "bytes_sent",
         "connections",
         "event_queues_full",
+        "invalid_events",
         "packets_received",
         "packets_sent",
         "refused",
@@ -41,6 +42,8 @@ class Counters:
         """Sessions that were closed for that reason."""
         self.event_queues_full: int = 0
         """Sockets that were disconnected for that reason."""
+        self.invalid_events: int = 0
+        """Events whose arguments were not what their handler takes."""
         self.refused: Counter[str] = Counter()
         """Requests that the engine refused, by the protocol's message or ``NO_PLACE``."""
         self.refused_by_http: Counter[int] = Counter()

@@ -13,7 +13,7 @@ from typing import Any, Protocol, final
 
 import trio
 
-from trio_socketio._socket.peer import single
+from trio_socketio._socket.contract import single
 from trio_socketio._util import NoPublicConstructor
 
 

@@ -13,7 +13,8 @@ from trio_socketio._server.adapter import Broadcaster
 from trio_socketio._server.answers import Answers
 from trio_socketio._server.remote_socket import RemoteSocket
 from trio_socketio._server.target import Target
-from trio_socketio._socket.handlers import check_event_name
+from trio_socketio._socket.contract import NameOf, name_of
+from trio_socketio._socket.event_methods import EventName, sends
 from trio_socketio._types import Data, Room
 from trio_socketio._util import NoPublicConstructor
 from trio_socketio._wire.socket_packet import Event
@@ -40,12 +41,13 @@ class BroadcastOperator(metaclass=NoPublicConstructor):
     unless ``local`` says otherwise.
     """
 
-    __slots__ = ("_adapter", "_namespace", "_target")
+    __slots__ = ("_adapter", "_name_of", "_namespace", "_target")
 
-    def __init__(self, namespace: str, adapter: Broadcaster, target: Target) -> None:
+    def __init__(self, namespace: str, adapter: Broadcaster, target: Target, names: NameOf = name_of) -> None:
         self._namespace = namespace
         self._adapter = adapter
         self._target = target
+        self._name_of = names
 
     # Whom
 
@@ -83,17 +85,18 @@ class BroadcastOperator(metaclass=NoPublicConstructor):
 
     # Events
 
-    async def emit(self, event: str, *args: Data) -> None:
+    @sends
+    async def emit(self, event: EventName, *args: Data) -> None:
         """Send an event; waits for nobody (a client that can't keep up is disconnected), but is a checkpoint.
 
         Cancelled, it has sent nothing.
 
         Args:
-            event: its name.
+            event: its name, or the function of a contract.
             args: JSON, and bytes anywhere in it.
 
         Raises:
-            TypeError: the name is not text, or an argument can't be encoded.
+            TypeError: it is neither text nor a contract's function, or an argument can't be encoded.
             ValueError: the name is reserved, or the arguments are nested too deeply.
         """
         await trio.lowlevel.checkpoint()
@@ -104,13 +107,14 @@ class BroadcastOperator(metaclass=NoPublicConstructor):
                 await trio.lowlevel.checkpoint()
         self.emit_nowait(event, *args)
 
-    def emit_nowait(self, event: str, *args: Data) -> None:
+    @sends
+    def emit_nowait(self, event: EventName, *args: Data) -> None:
         """Do the same without a checkpoint: for ``finally`` blocks and synchronous code."""
-        check_event_name(event)
-        self._adapter.broadcast(Event(self._namespace, [event, *args]), self._target)
+        self._adapter.broadcast(Event(self._namespace, [self._name_of(event), *args]), self._target)
 
+    @sends
     @asynccontextmanager
-    async def call(self, event: str, *args: Data) -> AsyncIterator[Answers]:
+    async def call(self, event: EventName, *args: Data) -> AsyncIterator[Answers]:
         """Send an event that every client is to acknowledge, and take the answers as they come.
 
         ``async with chat.to("lobby").call("vote", "tea?") as answers: async for socket_id, answer in answers: ...``
@@ -128,19 +132,20 @@ class BroadcastOperator(metaclass=NoPublicConstructor):
             ValueError: the name is reserved, the arguments are nested too deeply, or it is ``volatile``: who is not asked
                 could not answer.
         """
-        check_event_name(event)
+        name = self._name_of(event)
         if self._target.volatile:
             msg = "a volatile event may be dropped: it can't be asked for answers"
             raise ValueError(msg)
         await trio.lowlevel.checkpoint()
         answers: Answers = Answers._create()
-        forget = self._adapter.ask(Event(self._namespace, [event, *args]), self._target, answers)
+        forget = self._adapter.ask(Event(self._namespace, [name, *args]), self._target, answers)
         try:
             yield answers
         finally:
             forget()
 
-    async def gather(self, event: str, *args: Data) -> dict[str, Any]:
+    @sends
+    async def gather(self, event: EventName, *args: Data) -> dict[str, Any]:
         """Do the same, and return all answers by the sockets' ids, when everybody has answered or left.
 
         Who is not in it has left without an answer. Cancelled, the answers are lost: to have those that came in time, use
@@ -187,7 +192,7 @@ class BroadcastOperator(metaclass=NoPublicConstructor):
         self._adapter.disconnect_sockets(self._target, close=close)
 
     def _with(self, target: Target) -> BroadcastOperator:
-        return BroadcastOperator._create(self._namespace, self._adapter, target)
+        return BroadcastOperator._create(self._namespace, self._adapter, target, self._name_of)
 
 
 def names_of(rooms: Iterable[Any]) -> frozenset[str]:

@@ -13,6 +13,7 @@ from typing import final
 import trio
 
 from trio_socketio._engine.exceptions import Disconnected
+from trio_socketio._exceptions import EventRejected
 from trio_socketio._logging import scope_logger, shortened
 from trio_socketio._server.behaviour import Behaviour
 from trio_socketio._server.socket import Socket
@@ -74,6 +75,16 @@ class Containment:
         """Make the scope for what is said when the socket may have ended: shielded, and short."""
         deadline = min(trio.current_time() + self._patience, self.end_by)
         return trio.CancelScope(shield=True, deadline=deadline)
+
+
+def rejection_in(raised: BaseException) -> EventRejected | None:
+    """Return the rejection of an event, if that is what was raised; a cancellation beside it goes on at once."""
+    error, rest = _parted(raised)
+    if not isinstance(error, EventRejected):
+        return None
+    if rest is not None:
+        raise rest
+    return error
 
 
 def _parted(raised: BaseException) -> tuple[Exception | None, BaseException | None]:

@@ -20,6 +20,7 @@ from trio_socketio._server.members import Members
 from trio_socketio._server.server_events import ServerEvents
 from trio_socketio._server.socket import Socket
 from trio_socketio._server.target import Target
+from trio_socketio._socket.contract import NameOf, name_of
 from trio_socketio._wire.socket_packet import Event
 
 NamespaceRule: TypeAlias = Callable[[str, Mapping[str, Any]], Awaitable[bool]]
@@ -38,6 +39,7 @@ class Family(Broadcaster):
         self.rule: re.Pattern[str] | NamespaceRule = rule
         self.behaviour: Behaviour = Behaviour()
         self.server_events: ServerEvents = ServerEvents()
+        self.names: NameOf = name_of
         self.members: dict[str, Members] = {}
 
     def __iter__(self) -> Iterator[Members]:

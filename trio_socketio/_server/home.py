@@ -10,6 +10,7 @@ from trio_socketio._server.behaviour import Behaviour
 from trio_socketio._server.recovery import Recovery
 from trio_socketio._server.replay import Replay
 from trio_socketio._server.tenant import Tenant
+from trio_socketio._socket.contract import NameOf
 from trio_socketio._wire.parser import Parser
 
 
@@ -22,6 +23,7 @@ class Home(Protocol):
     adapter: Adapter
     parser: Parser
     ack_ids: Iterator[int]
+    names: NameOf
     recovery: Recovery | None
 
     def new_replay(self) -> Replay | None:

@@ -26,6 +26,7 @@ from trio_socketio._server.socket import Socket, show_outgoing
 from trio_socketio._server.target import Target
 from trio_socketio._server.tenant import Tenant
 from trio_socketio._socket.acks import TooManyPendingAcks
+from trio_socketio._socket.contract import NameOf, name_of
 from trio_socketio._socket.peer import encode_batch
 from trio_socketio._wire.engine_packet import EnginePacket
 from trio_socketio._wire.parser import Parser
@@ -67,6 +68,8 @@ class Members:
         self.ack_ids: Iterator[int] = itertools.count()
         self.recovery: Recovery | None = recovery
         self.offsets: Offsets | None = None if recovery is None else Offsets(recovery.epoch)
+        self.names: NameOf = name_of
+        """Returns the name of an event that may be emitted; a contract's, if there is one."""
         self._emptied = emptied
         self._workers: dict[str, Tenant] = {}
         self._parked: dict[str, Tenant] = {}

@@ -17,6 +17,8 @@ from trio_socketio._server.remote_socket import RemoteSocket
 from trio_socketio._server.server_events import ServerEvents, check_server_event
 from trio_socketio._server.socket import Socket
 from trio_socketio._server.target import Target
+from trio_socketio._socket.contract import NameOf, agreed
+from trio_socketio._socket.event_methods import EventName, sends
 from trio_socketio._types import Data, Room
 
 
@@ -25,6 +27,7 @@ class Place(Protocol):
 
     behaviour: Behaviour
     server_events: ServerEvents
+    names: NameOf
 
     @property
     def name(self) -> str:
@@ -64,15 +67,19 @@ class Namespace:
     Args:
         server: the server.
         name: the namespace's; a missing leading slash is added.
+        contract: see ``Server.namespace``.
 
     Raises:
-        TypeError: the name is not text, or a method that handles an event is not async, or takes other arguments.
+        TypeError: the name is not text, the contract is none, or a method that handles an event is not async, or takes other arguments.
         ValueError: the name can't be a namespace's, or an event has a handler already.
     """
 
-    def __init__(self, server: Places, name: str) -> None:
+    def __init__(self, server: Places, name: str, *, contract: type | None = None) -> None:
         self._server = server
-        self._name = server._place(name).name
+        place = server._place(name)
+        self._name = place.name
+        if contract is not None:
+            place.names = agreed(place.names, contract)
         self._register_methods()
 
     def _register_methods(self) -> None:
@@ -126,19 +133,23 @@ class Namespace:
         """All sockets; see ``BroadcastOperator.compress``."""
         return self._everybody().compress(worthwhile)
 
-    async def emit(self, event: str, *args: Data) -> None:
+    @sends
+    async def emit(self, event: EventName, *args: Data) -> None:
         """Send an event to all sockets; see ``BroadcastOperator.emit``."""
         await self._everybody().emit(event, *args)
 
-    def emit_nowait(self, event: str, *args: Data) -> None:
+    @sends
+    def emit_nowait(self, event: EventName, *args: Data) -> None:
         """Send an event to all sockets; see ``BroadcastOperator.emit_nowait``."""
         self._everybody().emit_nowait(event, *args)
 
-    def call(self, event: str, *args: Data) -> AbstractAsyncContextManager[Answers]:
+    @sends
+    def call(self, event: EventName, *args: Data) -> AbstractAsyncContextManager[Answers]:
         """Ask all sockets, and take the answers as they come; see ``BroadcastOperator.call``."""
         return self._everybody().call(event, *args)
 
-    async def gather(self, event: str, *args: Data) -> dict[str, Any]:
+    @sends
+    async def gather(self, event: EventName, *args: Data) -> dict[str, Any]:
         """Ask all sockets, and return all answers; see ``BroadcastOperator.gather``."""
         return await self._everybody().gather(event, *args)
 
@@ -199,4 +210,5 @@ class Namespace:
             forget()
 
     def _everybody(self) -> BroadcastOperator:
-        return BroadcastOperator._create(self._name, self._server._place(self._name).adapter, Target())
+        place = self._server._place(self._name)
+        return BroadcastOperator._create(self._name, place.adapter, Target(), place.names)

@@ -150,6 +150,7 @@ class Namespaces:
         self._members[name] = members
         if family is not None:
             family.members[name] = members
+            members.names = family.names
             _logger.debug("%s: made for %s", shortened(name), family.name)
         if name != "/":
             self._made(members)

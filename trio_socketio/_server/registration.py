@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from trio_socketio._server.behaviour import Behaviour
+from trio_socketio._socket.event_methods import EventName, registers
 from trio_socketio._socket.handlers import check_handled_event, check_handler, check_listener
 
 AsyncFunctionT = TypeVar("AsyncFunctionT", bound=Callable[..., Awaitable[Any]])
@@ -25,20 +26,23 @@ class Registration:
         """What is registered on this level."""
         raise NotImplementedError
 
-    def on(self, event: str, *, concurrent: bool = False) -> Callable[[AsyncFunctionT], AsyncFunctionT]:
+    @registers
+    def on(self, event: EventName, *, concurrent: bool = False) -> Callable[[AsyncFunctionT], AsyncFunctionT]:
         """Register ``async def handler(socket, *args)`` for an event.
 
         The events of a socket are handled one after the other, in the order in which they were sent. What the handler
         returns is the acknowledgement, if the client asked for one: a tuple for several arguments, ``None`` for none.
         If it raises, the error is logged and given to ``on_error``, no acknowledgement is sent, the socket lives on. An
-        event with more or fewer arguments than the function takes does not reach it.
+        event with more or fewer arguments than the function takes, or with others than its annotations say, does not reach
+        it: the acknowledgement, if the client asked for one, is ``{"error": {"code": "invalid_arguments", "message": ...}}``.
+        Raising ``EventRejected`` refuses an event.
 
         Args:
-            event: its name.
+            event: its name, or the function of a contract: then type checkers see that the handler takes its arguments.
             concurrent: run it in a task of its own, beside later events: up to ``Limits.max_concurrent_handlers``.
 
         Raises:
-            TypeError: another kind of function, or the name is not text.
+            TypeError: another kind of function, an annotation that can't be decoded, or the name is not text.
             ValueError: the name is reserved, or is no event of clients (``connection``), or has a handler already.
         """
         check_handled_event(event)

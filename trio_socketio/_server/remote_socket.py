@@ -10,6 +10,8 @@ from trio_socketio._engine.exceptions import CloseReason, Disconnected
 from trio_socketio._server.answers import Answers
 from trio_socketio._server.description import SocketDescription
 from trio_socketio._server.handshake import Handshake
+from trio_socketio._socket.contract import answer_to
+from trio_socketio._socket.event_methods import EventName, asks, sends
 from trio_socketio._types import Data, Room
 from trio_socketio._util import NoPublicConstructor
 
@@ -17,10 +19,10 @@ from trio_socketio._util import NoPublicConstructor
 class Operator(Protocol):
     """What a remote socket needs of the broadcast operator that means it alone."""
 
-    async def emit(self, event: str, *args: Data) -> None:
+    async def emit(self, event: EventName, *args: Any) -> None:
         """Send an event."""
 
-    def call(self, event: str, *args: Data) -> AbstractAsyncContextManager[Answers]:
+    def call(self, event: EventName, *args: Any) -> AbstractAsyncContextManager[Answers]:
         """Send an event and take the answers."""
         ...
 
@@ -76,21 +78,24 @@ class RemoteSocket(metaclass=NoPublicConstructor):
         """What its server's application kept with it: a copy."""
         return self._description.data
 
-    async def emit(self, event: str, *args: Data) -> None:
+    @sends
+    async def emit(self, event: EventName, *args: Data) -> None:
         """Send an event to it, without waiting for anything; see ``BroadcastOperator.emit``."""
         await self._operator.emit(event, *args)
 
-    async def call(self, event: str, *args: Data) -> Any:
+    @asks
+    async def call(self, event: EventName, *args: Data) -> Any:
         """Send an event and wait for the client's acknowledgement; see ``Socket.call``.
 
         Raises:
             Disconnected: the client is gone, also while this waits.
+            InvalidAnswer: it is not what the contract says.
             TypeError: the name is not text, or an argument can't be encoded.
             ValueError: the name is reserved, or the arguments are nested too deeply.
         """
         async with self._operator.call(event, *args) as answers:
             async for _, answer in answers:
-                return answer
+                return answer_to(event, answer)
         raise Disconnected(CloseReason.TRANSPORT_CLOSE)
 
     def join(self, *rooms: Room) -> None:

@@ -26,6 +26,7 @@ from trio_socketio._server.open_namespace import OpenNamespace
 from trio_socketio._server.recovery import ConnectionStateRecovery, Recovery
 from trio_socketio._server.socketio2 import OldClient, OldParser
 from trio_socketio._server.statistics import ServerStatistics, statistics_of
+from trio_socketio._socket.contract import Contract, agreed
 from trio_socketio._socket.handlers import check_listener
 from trio_socketio._wire.engine_handshake import OLD_REVISION
 from trio_socketio._wire.json_parser import JSONParser
@@ -98,7 +99,7 @@ class Server(OpenNamespace):
         """The Engine.IO server below: what ``ASGIApp`` and ``serve`` hand their requests to."""
         return self._engine
 
-    def namespace(self, name: str | re.Pattern[str] | NamespaceRule) -> OpenNamespace:
+    def namespace(self, name: str | re.Pattern[str] | NamespaceRule, *, contract: type | None = None) -> OpenNamespace:
         """Return the namespace of a name, or make a family of namespaces that clients bring into being by joining them.
 
         Args:
@@ -108,19 +109,27 @@ class Server(OpenNamespace):
                 client with this ``auth``; it takes no longer than ``Limits.connect_timeout``, and if it raises, that is
                 logged and the client is refused. Names that are there are not asked about, and of several patterns and
                 functions the first one counts.
+            contract: a ``Protocol`` or another class whose methods are the events that may be emitted: any other name is
+                then a ``ValueError``. Give it before clients join.
 
         Returns:
             The namespace; or one that stands for the whole family: what is registered there counts for each of them, what
             is sent reaches the sockets of all.
 
         Raises:
-            TypeError: neither text nor a pattern of text nor such a function.
-            ValueError: a name that is too long, or has a comma or a control character in it; or the pattern is there
-                already.
+            TypeError: neither text nor a pattern of text nor such a function; or the contract has no events, or methods
+                that are none.
+            ValueError: a name that is too long, or has a comma or a control character in it; or the pattern, or another
+                contract, is there already.
         """
+        if contract is not None:
+            Contract(contract)  # else a family would be there before it is refused
         if isinstance(name, re.Pattern) or callable(name):
-            return OpenNamespace(_FamilyPlaces(self._namespaces.add_family(name)), "")
-        name = self._namespaces.by_name(name).name
+            return OpenNamespace(_FamilyPlaces(self._namespaces.add_family(name)), "", contract=contract)
+        place = self._namespaces.by_name(name)
+        if contract is not None:
+            place.names = agreed(place.names, contract)
+        name = place.name
         if name == self.name:
             return self
         namespace = self._handed_out.get(name)

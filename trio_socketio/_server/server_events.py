@@ -8,7 +8,7 @@ from typing import Any, final
 import trio
 
 from trio_socketio._logging import scope_logger, shortened
-from trio_socketio._socket.handlers import is_async
+from trio_socketio._socket.signature import is_async
 
 _logger = scope_logger("namespace")
 

@@ -21,7 +21,9 @@ from trio_socketio._server.handshake import Handshake
 from trio_socketio._server.registration import AsyncFunctionT, Registration
 from trio_socketio._server.target import Target
 from trio_socketio._server.volatile import VolatileSocket
-from trio_socketio._socket.handlers import check_event_name, check_handled_event
+from trio_socketio._socket.contract import name_of
+from trio_socketio._socket.event_methods import EventName, asks, registers, sends
+from trio_socketio._socket.handlers import check_handled_event
 from trio_socketio._socket.peer import Peer
 from trio_socketio._types import Data, Room
 from trio_socketio._util import NoPublicConstructor
@@ -229,24 +231,26 @@ class Socket(Registration, metaclass=NoPublicConstructor):
 
     # To this client
 
-    async def emit(self, event: str, *args: Data) -> None:
+    @sends
+    async def emit(self, event: EventName, *args: Data) -> None:
         """Send an event to this client; waits for room in its queue.
 
         Cancelled, it has sent nothing.
 
         Args:
-            event: its name.
+            event: its name, or the function of a contract.
             args: JSON, and bytes anywhere in it.
 
         Raises:
             Disconnected: the client is gone, also while this waits.
-            TypeError: the name is not text, or an argument can't be encoded.
+            TypeError: it is neither text nor a contract's function, or an argument can't be encoded.
             ValueError: the name is reserved, or the arguments are nested too deeply.
         """
         await self._peer.emit(event, args)
         self._show(event, args)
 
-    def emit_nowait(self, event: str, *args: Data) -> None:
+    @sends
+    def emit_nowait(self, event: EventName, *args: Data) -> None:
         """Do the same without waiting.
 
         Raises:
@@ -258,17 +262,20 @@ class Socket(Registration, metaclass=NoPublicConstructor):
         self._peer.emit_nowait(event, args)
         self._show(event, args)
 
-    async def call(self, event: str, *args: Data) -> Any:
+    @asks
+    async def call(self, event: EventName, *args: Data) -> Any:
         """Send an event and wait for the client's acknowledgement.
 
         How long is the caller's to say: ``with trio.fail_after(5): answer = await socket.call("question")``. Cancelled,
         the question is forgotten, and a late answer is dropped.
 
         Returns:
-            The answer's argument; ``None`` if it has none, a tuple if it has several.
+            The answer's argument; ``None`` if it has none, a tuple if it has several. By a contract's function: what that
+            returns, decoded and checked.
 
         Raises:
             Disconnected: the client is gone, also while this waits.
+            InvalidAnswer: it is not what the contract says.
             TooManyPendingAcks: it owes ``Limits.max_pending_acks`` answers.
             RuntimeError: in a middleware, when the client can't answer yet.
             TypeError: as ``emit``.
@@ -282,10 +289,10 @@ class Socket(Registration, metaclass=NoPublicConstructor):
             raise Disconnected(self._life.reason or "")
         return await self._peer.call(event, args)
 
-    def _show(self, event: str, args: Sequence[Data]) -> None:
+    def _show(self, event: EventName, args: Sequence[Data]) -> None:
         outgoing = self._life.behaviour.outgoing
         if outgoing:
-            show_outgoing(outgoing, self, event, args)
+            show_outgoing(outgoing, self, name_of(event), args)
 
     @property
     def volatile(self) -> VolatileSocket:
@@ -316,11 +323,12 @@ class Socket(Registration, metaclass=NoPublicConstructor):
         return self.broadcast.local
 
     def _operator(self, target: Target) -> BroadcastOperator:
-        return BroadcastOperator._create(self.namespace, self._adapter, target)
+        return BroadcastOperator._create(self.namespace, self._adapter, target, self._peer.names)
 
     # From this client
 
-    def once(self, event: str, *, concurrent: bool = False) -> Callable[[AsyncFunctionT], AsyncFunctionT]:
+    @registers
+    def once(self, event: EventName, *, concurrent: bool = False) -> Callable[[AsyncFunctionT], AsyncFunctionT]:
         """Register a handler for the next such event only; see ``on``."""
         check_handled_event(event)
 
@@ -350,7 +358,7 @@ class Socket(Registration, metaclass=NoPublicConstructor):
             ValueError: a name that is reserved.
         """
         for name in names:
-            check_event_name(name)
+            name_of(name)
         await trio.lowlevel.checkpoint()
         stream = self._life.open_stream(frozenset(names))
         try:

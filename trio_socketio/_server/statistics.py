@@ -44,6 +44,8 @@ class ServerStatistics:
     """Clients that were disconnected since they read too slowly, in total."""
     event_queues_full: int
     """Sockets that were disconnected since their event queue stayed full, in total."""
+    invalid_events: int
+    """Events that reached no handler since their arguments were not what it takes, in total."""
     refused: Mapping[str, int]
     """Requests for sessions that were refused, in total, by the protocol's message, such as ``"Session ID unknown"`` or
     ``"Forbidden"``; ``"No place"`` counts the answers with 503, ``"Middleware"`` those that middlewares gave themselves."""
@@ -74,6 +76,7 @@ def statistics_of(engine: EngineServer, sockets: Mapping[str, int]) -> ServerSta
         bytes_sent=counters.bytes_sent,
         slow_consumers=counters.slow_consumers,
         event_queues_full=counters.event_queues_full,
+        invalid_events=counters.invalid_events,
         refused=dict(counters.refused),
         refused_by_http=dict(counters.refused_by_http),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import final
 
 from trio_socketio._server.broadcast import BroadcastOperator, HasId
+from trio_socketio._socket.event_methods import EventName, sends
 from trio_socketio._types import Data, Room
 from trio_socketio._util import NoPublicConstructor
 
@@ -22,11 +23,13 @@ class VolatileSocket(metaclass=NoPublicConstructor):
         self._own = own
         self._others = others
 
-    async def emit(self, event: str, *args: Data) -> None:
+    @sends
+    async def emit(self, event: EventName, *args: Data) -> None:
         """Send an event to this client, or drop it; see ``BroadcastOperator.emit``."""
         await self._own.emit(event, *args)
 
-    def emit_nowait(self, event: str, *args: Data) -> None:
+    @sends
+    def emit_nowait(self, event: EventName, *args: Data) -> None:
         """Do the same without a checkpoint."""
         self._own.emit_nowait(event, *args)
 

@@ -107,6 +107,7 @@ class SocketWorker:
             max_pending_acks=limits.max_pending_acks,
             ack_ids=home.ack_ids,
             journal=self.replay,
+            names=home.names,
         )
         self.socket: Socket = Socket._create(
             socket_id=secrets.token_urlsafe(SOCKET_ID_BYTES) if socket_id is None else socket_id,
@@ -124,7 +125,9 @@ class SocketWorker:
         elif self._recovery is not None:
             self.pid = self._recovery.new_pid()
         home.begin()
-        self.dispatcher: Dispatcher = Dispatcher(self.socket, home.behaviour, self.peer, limits)
+        self.dispatcher: Dispatcher = Dispatcher(
+            self.socket, home.behaviour, self.peer, limits, client.session.counters
+        )
         self._containment = Containment(self.socket, self._behaviour, self._is_leaving, limits.disconnect_timeout)
         # Shielded: only the end cancels them, so that handlers always know why. Whatever ends a session ends its sockets.
         self._scope = trio.CancelScope(shield=True)

@@ -10,7 +10,8 @@ import trio
 from trio_socketio._engine.exceptions import Disconnected
 from trio_socketio._logging import scope_logger, shortened, tracing
 from trio_socketio._socket.acks import PendingAcks, Question
-from trio_socketio._socket.handlers import check_event_name
+from trio_socketio._socket.contract import NameOf, checked_answer, name_of
+from trio_socketio._socket.event_methods import EventName
 from trio_socketio._wire.engine_packet import EnginePacket, PacketType
 from trio_socketio._wire.parser import Parser
 from trio_socketio._wire.socket_packet import Ack, Event, SocketPacket
@@ -24,11 +25,6 @@ def encode_batch(parser: Parser, packet: SocketPacket) -> list[EnginePacket]:
     if len(messages) == 1:
         return [EnginePacket(PacketType.MESSAGE, messages[0])]
     return [EnginePacket(PacketType.MESSAGE, message) for message in messages]
-
-
-def single(args: Sequence[Any]) -> Any:
-    """Make a value of an answer's arguments: ``None`` of none, a tuple of several."""
-    return args[0] if len(args) == 1 else (tuple(args) if args else None)
 
 
 class Link(Protocol):
@@ -55,6 +51,7 @@ class Journal(Protocol):
 
     def stamp(self, event: Event) -> Event:
         """Give an event its place among all others."""
+        ...
 
     def record(self, batch: Sequence[EnginePacket]) -> None:
         """Keep the event that was stamped last."""
@@ -71,9 +68,10 @@ class Peer:
         max_pending_acks: answers that may be owed.
         ack_ids: where the next id of a question comes from.
         journal: keeps what is emitted.
+        names: returns the name of an event that may be emitted.
     """
 
-    __slots__ = ("_journal", "_namespace", "_parser", "_trace", "acks", "gone", "link")
+    __slots__ = ("_journal", "_namespace", "_parser", "_trace", "acks", "gone", "link", "names")
 
     def __init__(
         self,
@@ -84,12 +82,15 @@ class Peer:
         max_pending_acks: int,
         ack_ids: Iterator[int],
         journal: Journal | None = None,
+        names: NameOf = name_of,
     ) -> None:
         self._namespace = namespace
         self.link: Link = link
         """The session; another one when the peer has come back."""
         self._parser = parser
         self._journal = journal
+        self.names: NameOf = names
+        """Returns the name of an event that may be emitted."""
         self.acks: PendingAcks = PendingAcks(max_pending_acks, ack_ids)
         self._trace = tracing(_logger)
         self.gone: str | None = None
@@ -101,10 +102,9 @@ class Peer:
         self.acks.fail_all(reason)
         self.link.wake_waiting()
 
-    def emit_nowait(self, event: str, args: Sequence[Any]) -> None:
+    def emit_nowait(self, event: EventName, args: Sequence[Any]) -> None:
         """Queue an event; see ``Socket.emit_nowait``."""
-        check_event_name(event)
-        packet = Event(self._namespace, [event, *args])
+        packet = Event(self._namespace, [self.names(event), *args])
         if self._journal is None:
             self._put(encode_batch(self._parser, packet), self.link.send)
         else:
@@ -113,7 +113,7 @@ class Peer:
             self._put(batch, self.link.send)
             self._journal.record(batch)
 
-    async def emit(self, event: str, args: Sequence[Any]) -> None:
+    async def emit(self, event: EventName, args: Sequence[Any]) -> None:
         """Queue an event, waiting for room; see ``Socket.emit``."""
         if self._journal is None:
             await self._put_when_room(self._encode_event(event, args))
@@ -127,16 +127,16 @@ class Peer:
             else:
                 return
 
-    async def call(self, event: str, args: Sequence[Any]) -> Any:
+    async def call(self, event: EventName, args: Sequence[Any]) -> Any:
         """Ask, and wait for the answer; see ``Socket.call``."""
-        check_event_name(event)
+        self.names(event)
         pending = self.acks.open()
         try:
             await self._put_when_room(self._encode_event(event, args, pending.ack_id))
             answer = await pending.wait()
         finally:
             self.acks.forget(pending.ack_id)
-        return single(answer)
+        return checked_answer(event, answer)
 
     def answer_nowait(self, ack_id: int, args: Sequence[Any], *, flushes: bool) -> bool:
         """Answer an event of the peer's; ``False`` if there is no room for that.
@@ -177,9 +177,8 @@ class Peer:
             raise
         return True
 
-    def _encode_event(self, event: str, args: Sequence[Any], ack_id: int | None = None) -> list[EnginePacket]:
-        check_event_name(event)
-        return encode_batch(self._parser, Event(self._namespace, [event, *args], ack_id))
+    def _encode_event(self, event: EventName, args: Sequence[Any], ack_id: int | None = None) -> list[EnginePacket]:
+        return encode_batch(self._parser, Event(self._namespace, [self.names(event), *args], ack_id))
 
     def _put(self, batch: Sequence[EnginePacket], send: Callable[[Sequence[EnginePacket]], None]) -> None:
         if self.gone is not None:
