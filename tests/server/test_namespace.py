@@ -8,6 +8,7 @@ import pytest
 import trio
 from trio.testing import assert_checkpoints, assert_no_checkpoints
 
+from tests.support.application import forever
 from tests.support.client import connect, open_polling, poll, post, settle
 from trio_socketio import BroadcastOperator, EngineConfig, Limits, Namespace, Server
 
@@ -47,18 +48,43 @@ class TestName:
         with pytest.raises(ValueError, match="5 at most"):
             short.namespace("abcde")
 
-    def test_it_is_read_only_and_only_the_library_makes_namespaces(self):
+    def test_it_is_read_only_and_only_the_library_makes_operators(self):
         namespace = Server().namespace("/chat")
         with pytest.raises(AttributeError):
             namespace.name = "/other"
         with pytest.raises(TypeError, match="no public constructor"):
-            Namespace()
-        with pytest.raises(TypeError, match="no public constructor"):
             BroadcastOperator()
+
+    @pytest.mark.parametrize("server", [None, "/chat", Server, Server().namespace("/other"), Server().to("room")])
+    def test_it_is_made_of_a_server(self, server):
+        with pytest.raises(TypeError, match="is not a Server: write Namespace"):
+            Namespace(server, "/chat")
+
+    def test_one_that_was_made_by_hand_is_a_way_to_the_same_namespace(self):
+        sio = Server()
+        chat = Namespace(sio, "chat")
+        assert chat.name == "/chat" == sio.namespace("/chat").name
+        with pytest.raises(TypeError, match="a namespace's name is text"):
+            Namespace(sio, sio)
+        with pytest.raises(ValueError, match="can't be a namespace"):
+            Namespace(sio, "/a,b")
 
     async def test_repr_says_how_many(self, sio, autojump_clock):
         async with connect(sio, "40"):
-            assert repr(sio.namespace("/")) == "<Namespace / with 1 sockets>"
+            assert repr(sio.namespace("/")) == "<Server / with 1 sockets>"
+            assert repr(sio.namespace("/chat")) == "<OpenNamespace /chat with 0 sockets>"
+            assert repr(Namespace(sio, "/")) == "<Namespace / with 1 sockets>"
+
+    def test_it_is_the_same_while_somebody_holds_it(self):
+        sio = Server()
+        assert sio.namespace("/") is sio
+        chat = sio.namespace("/chat")
+        chat.on("x")(forever)
+        assert sio.namespace("chat") is chat
+        del chat
+        # Another one, maybe: what was registered is the namespace's, and is still there.
+        with pytest.raises(ValueError, match="has a handler already"):
+            sio.namespace("/chat").on("x")(forever)
 
 
 class TestSockets:

@@ -59,8 +59,8 @@ class Connection:
         """Joins for which the application is being asked whether there is such a namespace."""
         self._unfinished: set[Tenant] = set()
         """Workers that run, also when their sockets have ended."""
-        self._left: set[str] = set()
-        """Namespaces that the client was told to leave: packets for them may be on their way."""
+        self._left: dict[str, None] = {}
+        """Namespaces that the client was told to leave last: packets for them may be on their way."""
         self._pinged: list[tuple[Tenant, int]] = []
         """What had been sent in front of the ping whose pong is due."""
         self._nursery: trio.Nursery | None = None
@@ -173,35 +173,39 @@ class Connection:
             raise RemoteProtocolError(msg)
         nursery, most = self._nursery, self._limits.max_namespaces
         assert nursery is not None  # noqa: S101 - messages come only after the start
-        members = self._namespaces.get(name)
-        if len(self._workers) + len(self._searches) >= most or len(self._unfinished) >= 2 * most:
+        members = self._namespaces.open_to_all(name)
+        if members is None and not self._namespaces.has_families:
+            self.send(ConnectError(name, {"message": "Invalid namespace"}))
+        elif len(self._workers) + len(self._searches) >= most or len(self._unfinished) >= 2 * most:
             # As many may be left whose handlers are not done with them yet: else one could leave and join without end.
             self.send(ConnectError(name, {"message": "Too many namespaces"}))
         elif members is not None:
             self._enter(members, auth)
-        elif self._namespaces.has_families:
-            self._searches[name] = trio.CancelScope(deadline=trio.current_time() + self._limits.connect_timeout)
-            nursery.start_soon(self._search, name, auth)
         else:
-            self.send(ConnectError(name, {"message": "Invalid namespace"}))
+            search = self._searches[name] = trio.CancelScope()
+            self.session.timers.set(("join", name), trio.current_time() + self._limits.connect_timeout, search.cancel)
+            nursery.start_soon(self._search, name, auth, search)
 
     @trio.lowlevel.enable_ki_protection
-    async def _search(self, name: str, auth: Mapping[str, Any] | None) -> None:
+    async def _search(self, name: str, auth: Mapping[str, Any] | None, search: trio.CancelScope) -> None:
         """Ask the application for a namespace, and let the client join it."""
-        message = "Connection timed out"
-        members = None
-        with self._searches[name]:
-            try:
+        members, message = None, "Invalid namespace"
+        try:
+            with search:
+                # Who has left already brings nothing into being.
+                await trio.lowlevel.checkpoint_if_cancelled()
                 members = await self._namespaces.find(name, {} if auth is None else auth)
-                message = "Invalid namespace"
-            except Exception:
-                _logger.exception("the function that knows the namespaces has failed for %s", shortened(name))
-                message = "Internal server error"
+            if search.cancelled_caught:
+                message = "Connection timed out"
+        except Exception:
+            _logger.exception("%s: whether it exists could not be found out", shortened(name))
+            message = "Internal server error"
         del self._searches[name]
-        if self.session.closed.is_set():
-            return
+        self.session.timers.clear(("join", name))
         if members is None:
             self.send(ConnectError(name, {"message": message}))
+        elif self.session.closed.is_set():
+            members.look_whether_empty()
         else:
             self._enter(members, auth)
 
@@ -223,7 +227,7 @@ class Connection:
             start(worker.run)
         self._workers[name] = worker
         self._unfinished.add(worker)
-        self._left.discard(name)
+        self._left.pop(name, None)
         deadline = trio.current_time() + self._limits.connect_timeout
         self.session.timers.set(("join", name), deadline, worker.time_out)
 
@@ -241,7 +245,11 @@ class Connection:
 
     def tell_to_leave(self, namespace: str) -> None:
         """Queue a DISCONNECT, behind a full queue too: each is preceded by a CONNECT, for which there was room."""
-        self._left.add(namespace)
+        self._left.pop(namespace, None)
+        self._left[namespace] = None
+        if len(self._left) > 2 * self._limits.max_namespaces:
+            # Where there are families, clients say how many namespaces there are.
+            del self._left[next(iter(self._left))]
         self.session.send_anyway(self._encode(Disconnect(namespace)))
 
     def _encode(self, packet: SocketPacket) -> list[EnginePacket]:

@@ -59,6 +59,12 @@ class Family(Broadcaster):
         """Return the sockets of all members."""
         return MappingProxyType({key: socket for members in self for key, socket in members.sockets().items()})
 
+    @property
+    def is_pattern(self) -> bool:
+        """A name says all: every client may join."""
+        return isinstance(self.rule, re.Pattern)
+
+    @trio.lowlevel.disable_ki_protection
     async def accepts(self, name: str, auth: Mapping[str, Any]) -> Mapping[str, str] | None:
         """Return the parameters of a name that a client wants to join; ``None`` if it is not one of these."""
         if isinstance(self.rule, re.Pattern):
@@ -126,12 +132,18 @@ class Family(Broadcaster):
     def _ask_each(self, ask: Callable[[Members, AnswerSink], Forget], sink: AnswerSink) -> Forget:
         everybody = tuple(self)
         shared = _SharedSink(sink, len(everybody))
-        forgets = [ask(members, shared) for members in everybody]
+        forgets: list[Forget] = []
 
         def forget() -> None:
             for each in forgets:
                 each()
 
+        try:
+            for members in everybody:
+                forgets.append(ask(members, shared))  # noqa: PERF401 - those that were asked are told if a later one fails
+        except BaseException:
+            forget()
+            raise
         return forget
 
 

@@ -44,6 +44,7 @@ class Members:
         parser: the server's.
         adapter: makes the adapter.
         inherited: what is registered for the family of the namespace, if it has one.
+        inherited_server_events: likewise.
         parameters: what the family's pattern has found in the name.
         recovery: the server's, if it has one.
         emptied: called when nobody is left, nor lost.
@@ -56,6 +57,7 @@ class Members:
         adapter: AdapterFactory,
         *,
         inherited: Behaviour | None = None,
+        inherited_server_events: ServerEvents | None = None,
         parameters: Mapping[str, str] = MappingProxyType({}),
         recovery: Recovery | None = None,
         emptied: Callable[[], None] | None = None,
@@ -64,7 +66,7 @@ class Members:
         self.parameters: Mapping[str, str] = parameters
         self.parser: Parser = parser
         self.behaviour: Behaviour = Behaviour(inherited)
-        self.server_events: ServerEvents = ServerEvents()
+        self.server_events: ServerEvents = ServerEvents(inherited_server_events)
         self.ack_ids: Iterator[int] = itertools.count()
         self.recovery: Recovery | None = recovery
         self.offsets: Offsets | None = None if recovery is None else Offsets(recovery.epoch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import trio
@@ -51,6 +52,14 @@ class Places(Protocol):
         """Return what stands behind a name; made if it is not there."""
         ...
 
+    def _place_to_stay(self, name: str) -> Place:
+        """Do the same, for something to be registered there: it stays also when nobody is in it any more."""
+        ...
+
+    def _place_if_there(self, name: str) -> Place | None:
+        """Return what stands behind a name, if something does: looking at a namespace does not make it."""
+        ...
+
 
 class Namespace:
     """A channel of its own on the clients' connections; and the base of classes that handle its events.
@@ -60,9 +69,11 @@ class Namespace:
     ``class Chat(Namespace): async def on_message(self, socket, text): ...``
 
     A method ``on_<event>`` handles that event; ``on_connection(socket)``, ``on_disconnect(socket, reason)``,
-    ``on_error(socket, error, event)``, ``on_expired(socket)`` and ``middleware(socket)`` are what the decorators of the
-    same names take. An event whose name is no identifier, or that is to be handled concurrently, gets its method by
-    ``@handles("private message", concurrent=True)``.
+    ``on_error(socket, error, event)``, ``on_expired(socket)``, ``on_any(socket, event, *args)``,
+    ``on_any_outgoing(socket, event, *args)``, ``middleware(socket)`` and ``packet_middleware(socket, event)`` are what the
+    decorators of the same names take. An event whose name is no identifier or one of these, or that is to be handled
+    concurrently, gets its method by ``@handles("private message", concurrent=True)``. Methods may be inherited; one that
+    takes the place of another handles what that one handled. If one of them can't be registered, none is.
 
     Args:
         server: the server.
@@ -70,17 +81,21 @@ class Namespace:
         contract: see ``Server.namespace``.
 
     Raises:
-        TypeError: the name is not text, the contract is none, or a method that handles an event is not async, or takes other arguments.
-        ValueError: the name can't be a namespace's, or an event has a handler already.
+        TypeError: no server; the name is not text; the contract is none; a method that handles an event is not async, or takes
+            other arguments.
+        ValueError: the name can't be a namespace's, or an event is reserved, or has a handler already.
     """
 
     def __init__(self, server: Places, name: str, *, contract: type | None = None) -> None:
+        if isinstance(server, type) or not hasattr(server, "_place_to_stay"):
+            msg = f'{server!r} is not a Server: write {type(self).__name__}(sio, "/chat")'
+            raise TypeError(msg)
         self._server = server
-        place = server._place(name)
+        place = server._place(name) if contract is None else server._place_to_stay(name)
         self._name = place.name
-        if contract is not None:
-            place.names = agreed(place.names, contract)
+        names = place.names if contract is None else agreed(place.names, contract)
         self._register_methods()
+        place.names = names
 
     def _register_methods(self) -> None:
         register_methods(self, self._behaviour, stop_at=Namespace)
@@ -96,16 +111,18 @@ class Namespace:
     @property
     def sockets(self) -> Mapping[str, Socket]:
         """The sockets of this server that are connected, by id: a snapshot."""
-        return self._server._place(self._name).sockets()
+        place = self._server._place_if_there(self._name)
+        return MappingProxyType({}) if place is None else place.sockets()
 
     @property
     def rooms(self) -> Mapping[str, frozenset[str]]:
         """The rooms that sockets of this server are in, with the ids of those: a snapshot."""
-        return self._server._place(self._name).adapter.rooms()
+        place = self._server._place_if_there(self._name)
+        return {} if place is None else place.adapter.rooms()
 
     @property
     def _behaviour(self) -> Behaviour:
-        return self._server._place(self._name).behaviour
+        return self._server._place_to_stay(self._name).behaviour
 
     # Broadcasts
 

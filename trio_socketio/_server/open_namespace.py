@@ -23,7 +23,14 @@ DisconnectHandlerT = TypeVar("DisconnectHandlerT", bound=DisconnectHandler)
 
 
 class OpenNamespace(Namespace, Registration):
-    """A namespace that takes handlers: what ``Server.namespace`` returns."""
+    """A namespace that takes handlers: what ``Server.namespace`` returns. Your own classes inherit from ``Namespace``."""
+
+    def __init_subclass__(cls, *, is_ours: bool = False) -> None:
+        """Refuse: the methods of such a class would handle nothing."""
+        super().__init_subclass__()
+        if not is_ours:
+            msg = f"{cls.__name__} can't inherit from OpenNamespace: inherit from Namespace, whose methods are handlers"
+            raise TypeError(msg)
 
     def _register_methods(self) -> None:
         """Register nothing: its methods are decorators."""
@@ -95,7 +102,7 @@ class OpenNamespace(Namespace, Registration):
         check_server_event(event)
 
         def register(function: AsyncFunctionT) -> AsyncFunctionT:
-            self._server._place(self._name).server_events.add(event, function)
+            self._server._place_to_stay(self._name).server_events.add(event, function)
             return function
 
         return register

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TypeVar, final
 from weakref import WeakValueDictionary
 
+import trio
+
 from trio_socketio._engine.config import EngineConfig
 from trio_socketio._engine.server import EngineServer
 from trio_socketio._engine.session import Session
@@ -36,7 +38,7 @@ NamespaceHookT = TypeVar("NamespaceHookT", bound=Callable[[OpenNamespace], objec
 
 
 @final
-class Server(OpenNamespace):
+class Server(OpenNamespace, is_ours=True):
     """A Socket.IO server. It needs no event loop to be made; ``serve`` or ``running`` give it one.
 
     The server itself is the namespace ``/``.
@@ -107,8 +109,9 @@ class Server(OpenNamespace):
                 that matches whole names, such as ``re.compile(r"/shop/(?P<shop>[a-z]+)")``; its named groups are the
                 sockets' ``parameters``. Or ``async def rule(name, auth)``, which says whether that namespace exists for a
                 client with this ``auth``; it takes no longer than ``Limits.connect_timeout``, and if it raises, that is
-                logged and the client is refused. Names that are there are not asked about, and of several patterns and
-                functions the first one counts.
+                logged and the client is refused. Of several patterns and functions the first one counts. Names that are
+                there are not asked about, but for those that such a function has let come into being: it is asked about
+                each client.
             contract: a ``Protocol`` or another class whose methods are the events that may be emitted: any other name is
                 then a ``ValueError``. Give it before clients join.
 
@@ -119,15 +122,17 @@ class Server(OpenNamespace):
         Raises:
             TypeError: neither text nor a pattern of text nor such a function; or the contract has no events, or methods
                 that are none.
-            ValueError: a name that is too long, or has a comma or a control character in it; or the pattern, or another
-                contract, is there already.
+            ValueError: a name that is too long, or has a comma or a control character in it; or the pattern or function,
+                or another contract, is there already.
         """
         if contract is not None:
             Contract(contract)  # else a family would be there before it is refused
         if isinstance(name, re.Pattern) or callable(name):
             return OpenNamespace(_FamilyPlaces(self._namespaces.add_family(name)), "", contract=contract)
-        place = self._namespaces.by_name(name)
-        if contract is not None:
+        if contract is None:
+            place = self._namespaces.by_name(name)
+        else:
+            place = self._namespaces.keep(name)
             place.names = agreed(place.names, contract)
         name = place.name
         if name == self.name:
@@ -205,9 +210,16 @@ class Server(OpenNamespace):
     def _place(self, name: str) -> Place:
         return self._namespaces.by_name(name)
 
+    def _place_to_stay(self, name: str) -> Place:
+        return self._namespaces.keep(name)
+
+    def _place_if_there(self, name: str) -> Place | None:
+        return self._namespaces.get(name)
+
+    @trio.lowlevel.disable_ki_protection
     def _call_hooks(self, members: Members) -> None:
         for hook in self._hooks:
-            hook(OpenNamespace(self, members.name))
+            hook(self.namespace(members.name))
 
 
 @final
@@ -220,3 +232,5 @@ class _FamilyPlaces:
     def _place(self, name: str) -> Place:
         del name
         return self._family
+
+    _place_to_stay = _place_if_there = _place

@@ -33,12 +33,13 @@ def check_server_event(name: object) -> None:
 
 @final
 class ServerEvents:
-    """Which function of this server handles which event of other ones."""
+    """Which function of this server handles which event of other ones; inherited ones are for what it has none for."""
 
-    __slots__ = ("_handlers",)
+    __slots__ = ("_handlers", "_inherited")
 
-    def __init__(self) -> None:
+    def __init__(self, inherited: ServerEvents | None = None) -> None:
         self._handlers: dict[str, Callable[..., Awaitable[Any]]] = {}
+        self._inherited = inherited
 
     def add(self, name: str, function: Callable[..., Awaitable[Any]]) -> None:
         """Register a handler.
@@ -60,7 +61,7 @@ class ServerEvents:
         """Handle an event; an error is logged, and answers nothing."""
         await trio.lowlevel.checkpoint()
         name, *rest = args
-        handler = self._handlers.get(name)
+        handler = self._find(name)
         if handler is None:
             return ()
         try:
@@ -69,3 +70,9 @@ class ServerEvents:
             _logger.exception("error in a handler of the server's event %s", shortened(name))
             return ()
         return result if isinstance(result, tuple) else () if result is None else (result,)
+
+    def _find(self, name: str) -> Callable[..., Awaitable[Any]] | None:
+        handler = self._handlers.get(name)
+        if handler is None and self._inherited is not None:
+            return self._inherited._find(name)
+        return handler
