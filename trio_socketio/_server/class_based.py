@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from trio_socketio._server.behaviour import Behaviour, Functions
-from trio_socketio._socket.handlers import check_handled_event, check_handler
+from trio_socketio._socket.handlers import check_handled_event, check_handler, check_listener
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 _PREFIX = "on_"
 _MARK = "_handles_event"
+_PLAIN = -1
+"""Arguments of what is no async function."""
 
 
 def handles(event: str, *, concurrent: bool = False) -> Callable[[FunctionT], FunctionT]:
@@ -22,12 +25,18 @@ def handles(event: str, *, concurrent: bool = False) -> Callable[[FunctionT], Fu
         concurrent: run it in a task of its own, beside later events.
 
     Raises:
-        TypeError: the name is not text.
+        TypeError: the name is not text, or what it stands before is no function.
         ValueError: the name is reserved, or is no event of clients.
     """
     check_handled_event(event)
 
     def mark(function: FunctionT) -> FunctionT:
+        if not hasattr(function, "__dict__") or isinstance(function, type):
+            msg = f"{function!r} can't handle {event!r}: write @handles(...) before an 'async def' in a Namespace"
+            raise TypeError(msg)
+        if _MARK in vars(function):
+            msg = f"{function!r} handles {vars(function)[_MARK][0]!r} already: a method handles one event"
+            raise ValueError(msg)
         setattr(function, _MARK, (event, concurrent))
         return function
 
@@ -35,37 +44,75 @@ def handles(event: str, *, concurrent: bool = False) -> Callable[[FunctionT], Fu
 
 
 def register_methods(instance: object, behaviour: Behaviour, *, stop_at: type) -> None:
-    """Register the methods of an instance that handle something; those of ``stop_at`` and its bases are none.
+    """Register the methods of an instance that handle something, or none; those of ``stop_at`` and its bases are none.
 
     Raises:
         TypeError: one of them is not async, or takes other arguments than it will get.
         ValueError: the event of one of them is reserved, or has a handler already.
     """
-    kinds: dict[str, tuple[Functions[Any], int, str]] = {
+    kinds = _kinds(behaviour)
+    taken_back: list[Callable[[], None]] = []
+    try:
+        for name in _own_names(type(instance), stop_at):
+            mark = _mark_of(type(instance), name)
+            if name in kinds:
+                _refuse_both(name, mark)
+                taken_back.append(_add(getattr(instance, name), *kinds[name]))
+            elif mark is not None or name.startswith(_PREFIX):
+                event, concurrent = mark or (name.removeprefix(_PREFIX), False)
+                behaviour.events.add(event, getattr(instance, name), concurrent=concurrent)
+                taken_back.append(partial(behaviour.events.remove, event))
+    except BaseException:
+        for take_back in taken_back:
+            take_back()
+        raise
+
+
+def _kinds(behaviour: Behaviour) -> dict[str, tuple[Functions[Any], int, str]]:
+    """Methods that handle something else than one event: where they belong, and how they are called."""
+    return {
         "middleware": (behaviour.middlewares, 1, "middleware(self, socket)"),
         "on_connection": (behaviour.connection, 1, "on_connection(self, socket)"),
         "on_disconnect": (behaviour.disconnect, 2, "on_disconnect(self, socket, reason)"),
         "on_error": (behaviour.error, 3, "on_error(self, socket, error, event)"),
         "on_expired": (behaviour.expired, 1, "on_expired(self, socket)"),
+        "on_any": (behaviour.any, 2, "on_any(self, socket, event, *args)"),
+        "on_any_outgoing": (behaviour.outgoing, _PLAIN, "on_any_outgoing(self, socket, event, *args)"),
+        "packet_middleware": (behaviour.packets, 2, "packet_middleware(self, socket, event)"),
     }
-    for name in _own_names(type(instance), stop_at):
-        function = getattr(instance, name)
-        marked = getattr(function, _MARK, None)
-        if name in kinds:
-            functions, arguments, shape = kinds[name]
-            check_handler(function, arguments, shape)
-            functions.add(function)
-        elif marked is not None:
-            event, concurrent = marked
-            behaviour.events.add(event, function, concurrent=concurrent)
-        elif name.startswith(_PREFIX):
-            behaviour.events.add(name.removeprefix(_PREFIX), function)
+
+
+def _add(function: Any, functions: Functions[Any], arguments: int, shape: str) -> Callable[[], None]:
+    """Register a function; return what takes it out again."""
+    if arguments == _PLAIN:
+        check_listener(function, shape)
+    else:
+        check_handler(function, arguments, shape)
+    functions.add(function)
+    return partial(functions.remove, function)
+
+
+def _refuse_both(name: str, mark: tuple[str, bool] | None) -> None:
+    if mark is not None:
+        msg = f"a method {name!r} can't handle the event {mark[0]!r} too: give it another name"
+        raise ValueError(msg)
+
+
+def _mark_of(cls: type, name: str) -> tuple[str, bool] | None:
+    """Return what the nearest method of that name is said to handle: who overrides it need not say it again."""
+    for each in cls.__mro__:
+        found = vars(each).get(name)
+        # A static method or a class method has its function inside.
+        mark: tuple[str, bool] | None = getattr(found, _MARK, getattr(getattr(found, "__func__", None), _MARK, None))
+        if mark is not None:
+            return mark
+    return None
 
 
 def _own_names(cls: type, stop_at: type) -> list[str]:
-    """Names that the classes below ``stop_at`` have defined, in the order of their definition."""
+    """Names that classes have defined beside ``stop_at``, those of bases first: mixins need not inherit from it."""
     own: dict[str, None] = {}
     for each in reversed(cls.__mro__):
-        if issubclass(each, stop_at) and each is not stop_at:
+        if each not in stop_at.__mro__:
             own.update(dict.fromkeys(vars(each)))
     return list(own)
