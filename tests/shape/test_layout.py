@@ -31,6 +31,8 @@ TESTED_BY = {
     "__main__.py": "tests/cli/test_cli.py",
     "_serve/serving.py": "tests/serve/test_serve.py",
     "_server/client_files.py": "tests/cli/test_cli.py",
+    "_server/home.py": "tests/server/test_members.py",
+    "_server/tenant.py": "tests/server/test_worker.py",
     "_wire/attachments.py": "tests/wire/test_json_parser.py",
     "_wire/parser.py": "tests/wire/test_json_parser.py",
     "_wire/plain_data.py": "tests/wire/test_json_parser.py",

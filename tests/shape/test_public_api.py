@@ -24,17 +24,41 @@ def test_the_api_is_the_recorded_one():
     assert not changes, "if this is meant, run `python -m tests.shape.public_api`:\n" + "\n".join(changes)
 
 
+INHERITED = {"Namespace": "its methods become handlers: class-based namespaces"}
+"""Classes that are made for users to inherit from, though they are whole; and why."""
+
+
+def refuses_subclasses(cls):
+    try:
+        type("Mine", (cls,), {})
+    except TypeError as error:
+        return "can't inherit" in str(error)
+    return False
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_nobody_inherits_what_is_not_made_for_it(name):
     cls = OURS[name]
     frozen = dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen
     assert (
         getattr(cls, "__final__", False)
+        or name in INHERITED
+        or refuses_subclasses(cls)
         or inspect.isabstract(cls)
         or getattr(cls, "_is_protocol", False)
         or issubclass(cls, BaseException | enum.Enum)
         or frozen
-    ), f"{name} is neither final, abstract, a Protocol, an exception, a frozen dataclass nor an Enum"
+    ), (
+        f"{name} is neither final, abstract, a Protocol, an exception, a frozen dataclass nor an Enum, and takes subclasses"
+    )
+
+
+@pytest.mark.parametrize("name", INHERITED)
+def test_what_is_made_for_it_is_inherited_from(name):
+    cls = OURS[name]
+    assert not getattr(cls, "__final__", False)
+    assert not inspect.isabstract(cls)
+    assert issubclass(type("Mine", (cls,), {}), cls)
 
 
 @pytest.mark.parametrize("name", OURS)
