@@ -16,7 +16,7 @@ async def test_a_room_without_sockets_is_forgotten(autojump_clock, how):
         one, two = sio.sockets.values()
         one.join("a", "b", "shared")
         two.join("shared")
-        kept = sio._members["/"].adapter._rooms._members
+        kept = sio._namespaces.get("/").adapter._rooms._members
         assert set(kept) == {one.id, two.id, "a", "b", "shared"}
         if how == "leave":
             one.leave("a", "b", "shared", "unknown")

@@ -144,8 +144,7 @@ class TestCleaningUp:
         await settle()
         assert names(sio) == {"/tenant/a"}
 
-    @pytest.mark.parametrize("joins", [True, False])
-    async def test_one_of_a_pattern_that_was_made_by_name_is_one_of_the_family(self, sio, autojump_clock, joins):
+    async def test_one_of_a_pattern_that_was_made_by_name_is_one_of_the_family(self, sio, autojump_clock):
         """Whether it was made before the family makes the difference: what is there is what it is."""
         early = sio.namespace("/tenant/early")
         tenants, seen = sio.namespace(TENANT), []
