@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import re
 import weakref
@@ -13,7 +14,7 @@ import trio
 from tests.support.application import CALM, forever, records_of, socket_of
 from tests.support.client import connect, only_session, settle
 from tests.support.families import TENANT, anything, names
-from trio_socketio import ConnectionRefused, Limits, LocalAdapter, Namespace, Server
+from trio_socketio import ConnectionRefused, ConnectionStateRecovery, Limits, LocalAdapter, Namespace, Server
 
 
 @pytest.fixture(params=[TENANT, anything], ids=["pattern", "function"])
@@ -329,3 +330,94 @@ class TestHostileClients:
             await client.get()
         assert "\u2028" not in caplog.text
         assert "x" * 200 not in "".join(record.getMessage() for record in caplog.records if record.exc_info)
+
+
+@pytest.mark.parametrize("handler", ["restart", "keep"])
+class TestWithRecovery:
+    async def join(self, client, auth=""):
+        await client.put(f"40/tenant/a,{auth}")
+        return json.loads((await client.get()).removeprefix("40/tenant/a,"))
+
+    async def test_it_is_kept_for_who_may_come_back(self, autojump_clock, handler):
+        sio = Server(CALM, recovery=ConnectionStateRecovery(max_disconnection_duration=60, handler=handler))
+        tenants, told = sio.namespace(TENANT), []
+        sio.on_new_namespace(told.append)
+        async with sio.running():
+            async with connect(sio) as client:
+                first = await self.join(client)
+                await tenants.emit("x")
+                offset = json.loads((await client.get()).removeprefix("42/tenant/a,"))[-1]
+            await trio.sleep(50)
+            assert names(sio) == {"/tenant/a"}
+            assert not tenants.sockets
+            await tenants.emit("missed")
+            async with connect(sio) as client:
+                assert await self.join(client, json.dumps({"pid": first["pid"], "offset": offset})) == first
+                assert (await client.get()).startswith('42/tenant/a,["missed",')
+            await trio.sleep(59)
+            assert names(sio) == {"/tenant/a"}
+            await trio.sleep(2)
+            assert names(sio) == set()
+            assert len(told) == 1
+
+    async def test_who_leaves_is_not_lost(self, autojump_clock, handler):
+        sio = Server(CALM, recovery=ConnectionStateRecovery(handler=handler))
+        sio.namespace(TENANT)
+        async with sio.running(), connect(sio) as client:
+            await self.join(client)
+            await client.put("41/tenant/a,")
+            assert names(sio) == set()
+
+    async def test_nothing_is_asked_of_an_adapter_that_is_closed(self, autojump_clock, handler):
+        """While ``on_expired`` says its last words another client comes and goes."""
+        late = []
+
+        class Watched(LocalAdapter):
+            is_closed = False
+
+            def close(self):
+                self.is_closed = True
+
+            def remove_all(self, socket_id):
+                if self.is_closed:
+                    late.append(socket_id)
+                super().remove_all(socket_id)
+
+        settings = ConnectionStateRecovery(max_disconnection_duration=10, handler=handler)
+        sio = Server(CALM, adapter=Watched, recovery=settings)
+        tenants = sio.namespace(TENANT)
+
+        @tenants.on_expired
+        async def expired(socket):
+            await trio.sleep(3)
+
+        async with sio.running():
+            async with connect(sio) as client:
+                await self.join(client)
+            await trio.sleep(11)
+            async with connect(sio) as client:
+                await self.join(client)
+                await client.put("41/tenant/a,")
+            await trio.sleep(5)
+            assert names(sio) == set()
+        assert late == []
+
+    @pytest.mark.parametrize("lingers", [False, True])
+    async def test_the_end_of_the_server_leaves_nothing(self, autojump_clock, handler, lingers):
+        sio = Server(CALM, recovery=ConnectionStateRecovery(handler=handler))
+        tenants, expired = sio.namespace(TENANT), []
+
+        @tenants.on_disconnect
+        async def gone(socket, reason):
+            await trio.sleep(lingers)
+
+        @tenants.on_expired
+        async def note(socket):
+            expired.append(socket.namespace)
+
+        async with sio.running():
+            async with connect(sio) as client:
+                await self.join(client)
+            assert names(sio) == {"/tenant/a"}
+        assert names(sio) == set()
+        assert expired == ["/tenant/a"]

@@ -383,3 +383,20 @@ class TestFunctions:
             with pytest.raises(TypeError, match=why):
                 sio.namespace(wrong)
         assert not sio._namespaces.has_families
+
+
+async def test_ctrl_c_reaches_the_application_while_it_is_asked(sio, autojump_clock):
+    """So that an endless loop there can be ended: the same as in handlers."""
+    protected = []
+
+    @sio.namespace
+    async def rule(name, auth):
+        protected.append(trio.lowlevel.currently_ki_protected())
+        return True
+
+    @sio.on_new_namespace
+    def hook(namespace):
+        protected.append(trio.lowlevel.currently_ki_protected())
+
+    async with connect(sio, "40/a,"):
+        assert protected == [False, False]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 
 import pytest
 import trio
@@ -124,3 +125,11 @@ def test_it_is_frozen():
     found = Server().statistics()
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.sessions = 1
+
+
+async def test_namespaces_that_come_and_go(sio, autojump_clock):
+    sio.namespace(re.compile(r"/\d"))
+    async with connect(sio, "40/1,", "40/2,") as client:
+        assert sio.statistics().sockets == {"/": 0, "/1": 1, "/2": 1}
+        await client.put("41/1,")
+        assert sio.statistics().sockets == {"/": 0, "/2": 1}

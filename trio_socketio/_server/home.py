@@ -60,6 +60,3 @@ class Home(Protocol):
 
     def end(self) -> None:
         """A worker runs no more."""
-
-    def look_whether_empty(self) -> None:
-        """Something that used the namespace does so no more."""

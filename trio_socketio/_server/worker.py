@@ -225,11 +225,14 @@ class SocketWorker:
 
     def give_up(self) -> None:
         """End a lost socket: it can't come back any more."""
-        self._home.unpark(self)
         if self.state is SocketState.ENDED:
             assert self._recovery is not None  # noqa: S101 - it is who calls
+            # It has something to say yet: its namespace is in use until then.
+            self._home.begin()
+            self._home.unpark(self)
             self._recovery.start_task(self._expire)
         else:
+            self._home.unpark(self)
             self._was_given_up = True
             self._end(self._reason or CloseReason.FORCED_CLOSE)
 
@@ -401,12 +404,14 @@ class SocketWorker:
     @trio.lowlevel.enable_ki_protection
     async def _expire(self) -> None:
         """Tell the application that a lost socket won't come back; a task of the server's."""
-        await self.finished.wait()
-        self._containment.end_by = trio.current_time() + self._limits.disconnect_timeout
-        with self._containment.last_words():
-            await self._tell(self.behaviour.expired, "expired")
-        self._home.clean_up(self)
-        self._home.look_whether_empty()
+        try:
+            await self.finished.wait()
+            self._containment.end_by = trio.current_time() + self._limits.disconnect_timeout
+            with self._containment.last_words():
+                await self._tell(self.behaviour.expired, "expired")
+        finally:
+            self._home.clean_up(self)
+            self._home.end()
 
     def _is_leaving(self) -> bool:
         return self.state is SocketState.ENDED or self.session.state is not SessionState.OPEN
