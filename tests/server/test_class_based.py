@@ -54,7 +54,8 @@ class TestMethods:
             assert repr(chat) == "<Chat /chat with 1 sockets>"
             await client.put('42/chat,1["message","hi"]', '42["message","hi"]')
             assert client.get_waiting() == ['42/chat,["message","hi"]', '43/chat,1["stored"]']
-            await client.put('42/chat,["fail"]', '42/chat,2["helper"]', "41/chat,")
+            await client.put('42/chat,["fail"]', '42/chat,2["helper"]')
+            await client.put("41/chat,")
             assert client.get_waiting() == []
         assert seen == [
             "middleware",

@@ -10,7 +10,7 @@ import trio
 
 from tests.support.application import CALM, forever
 from tests.support.client import connect, only_session, settle
-from trio_socketio import CloseReason, ConnectionRefused, Limits, Server
+from trio_socketio import CloseReason, ConnectionRefused, ConnectionStateRecovery, EngineConfig, Limits, Server
 
 
 class TestJoining:
@@ -296,3 +296,22 @@ async def test_traces(autojump_clock, caplog):
     assert "s" * 250 not in caplog.text
     assert "an answer that nobody waits for" in caplog.text
     assert "sends" in caplog.text
+
+
+async def test_a_pong_tells_what_has_arrived(autojump_clock):
+    """What was sent in front of the ping is not sent again, also to a client that doesn't say what it has got."""
+    sio = Server(EngineConfig(ping_interval=25), recovery=ConnectionStateRecovery())
+    async with sio.running():
+        async with connect(sio) as client:
+            client.answers_pings = True
+            await client.put("40")
+            joined = json.loads((await client.get())[2:])
+            await sio.emit("in front of the ping")
+            await trio.sleep(26)
+            await sio.emit("behind it")
+            await settle()
+        async with connect(sio) as client:
+            await client.put("40" + json.dumps({"pid": joined["pid"]}))
+            answer, missed = client.get_waiting()
+            assert json.loads(answer[2:]) == joined
+            assert missed.startswith('42["behind it",')

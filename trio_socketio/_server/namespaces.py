@@ -118,6 +118,9 @@ class Namespaces:
         if not isinstance(name, str):
             msg = f"a namespace's name is text, not {name!r}"
             raise TypeError(msg)
+        members = self._members.get(name)
+        if members is not None:
+            return members
         if not name.startswith("/"):
             name = f"/{name}"
         if not self._is_name(name):
