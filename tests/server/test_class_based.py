@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import pytest
 import trio
 
 from tests.support.application import CALM, forever, socket_of
 from tests.support.client import connect, settle
-from trio_socketio import Namespace, OpenNamespace, Server, handles
+from trio_socketio import Namespace, OpenNamespace, Server, event_name, handles
 
 
 class TestMethods:
@@ -91,6 +91,27 @@ class TestMethods:
         async with connect(sio, "40") as client:
             await client.put('421["private message"]', '422["any"]', '423["private"]', '424["whatever"]')
             assert client.get_waiting() == ['432["its mark counts, not its name"]']
+
+    async def test_handles_an_event_of_a_contract(self, sio, autojump_clock):
+        class ToServer(Protocol):
+            async def message(self, text: str) -> str: ...
+
+            @event_name("private message")
+            async def private(self) -> str: ...
+
+        class Chat(Namespace):
+            @handles(ToServer.message)
+            async def take(self, socket, text):
+                return text
+
+            @handles(ToServer.private)
+            async def whisper(self, socket):
+                return "private"
+
+        Chat(sio, "/")
+        async with connect(sio, "40") as client:
+            await client.put('421["message","hi"]', '422["private message"]')
+            assert client.get_waiting() == ['431["hi"]', '432["private"]']
 
     async def test_other_callables(self, sio, autojump_clock):
         class Chat(Namespace):
@@ -331,11 +352,16 @@ class TestMisuse:
             handles(event)
 
     def test_handles_without_its_event(self):
-        with pytest.raises(TypeError, match="an event's name is text"):
+        class Chat(Namespace):
+            @handles
+            async def message(self, socket): ...
 
-            class Chat(Namespace):
-                @handles
-                async def x(self, socket): ...
+        with pytest.raises(TypeError, match="is not an async function: write 'async def handler"):
+            Chat(Server(), "/chat")
+        with pytest.raises(TypeError, match="an event's name is text, or a function of a contract class"):
+
+            @handles
+            async def message(self, socket): ...
 
     @pytest.mark.parametrize("event", ["connect", "connection", "disconnect", "disconnecting", "connect_error"])
     def test_the_event_of_handles_is_one_of_clients(self, event):

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import weakref
+from typing import Protocol
 
 import pytest
 import trio
@@ -170,6 +171,18 @@ class TestCleaningUp:
         async with connect(sio, "40/tenant/a,") as client:
             await client.put('42/tenant/a,1["x"]')
             assert await client.get() == "43/tenant/a,1[1]"
+
+    @pytest.mark.parametrize("make", [Server.namespace, Namespace], ids=["by name", "as a class"])
+    async def test_and_those_to_which_it_has_given_a_contract(self, sio, autojump_clock, family, make):
+        class ToClient(Protocol):
+            async def news(self) -> None: ...
+
+        async with connect(sio, "40/tenant/a,"):
+            make(sio, "/tenant/a", contract=ToClient)
+        await settle()
+        assert names(sio) == {"/tenant/a"}
+        with pytest.raises(ValueError, match="'other' is no event of the contract"):
+            await sio.namespace("/tenant/a").emit("other")
 
     async def test_those_go_that_it_has_only_looked_at_or_sent_to(self, sio, autojump_clock, family):
         async with connect(sio, "40/tenant/a,"):

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from trio_socketio._server.behaviour import Behaviour, Functions
+from trio_socketio._socket.event_methods import EventName
 from trio_socketio._socket.handlers import check_handled_event, check_handler, check_listener
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -17,29 +18,31 @@ _PLAIN = -1
 """Arguments of what is no async function."""
 
 
-def handles(event: str, *, concurrent: bool = False) -> Callable[[FunctionT], FunctionT]:
+def handles(event: EventName, *, concurrent: bool = False) -> Callable[[FunctionT], FunctionT]:
     """Say which event a method of a ``Namespace`` handles, when its name can't.
 
     Args:
-        event: its name.
+        event: its name, or a function of a contract.
         concurrent: run it in a task of its own, beside later events.
 
     Raises:
-        TypeError: the name is not text, or what it stands before is no function.
+        TypeError: the name is neither, or what it stands before is no function.
         ValueError: the name is reserved, or is no event of clients.
     """
-    check_handled_event(event)
+    handled = check_handled_event(event)
 
     def mark(function: FunctionT) -> FunctionT:
         if not hasattr(function, "__dict__") or isinstance(function, type):
-            msg = f"{function!r} can't handle {event!r}: write @handles(...) before an 'async def' in a Namespace"
+            msg = f"{function!r} can't handle {handled!r}: write @handles(...) before an 'async def' in a Namespace"
             raise TypeError(msg)
         if _MARK in vars(function):
             msg = f"{function!r} handles {vars(function)[_MARK][0]!r} already: a method handles one event"
             raise ValueError(msg)
-        setattr(function, _MARK, (event, concurrent))
+        setattr(function, _MARK, (handled, concurrent))
         return function
 
+    # Without its parentheses it is this that stands in the class: as a handler it is refused, and not passed over.
+    setattr(mark, _MARK, (handled, concurrent))
     return mark
 
 
