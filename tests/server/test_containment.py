@@ -160,8 +160,15 @@ class TestOnError:
         async def abort(socket, error, event):
             raise Abort
 
+        async def abort_in_a_group(socket, error, event):
+            raise BaseExceptionGroup("", [Abort()])
+
         case.behaviour.error.add(abort)
         with pytest.raises(Abort):
+            await case.contain(ValueError())
+        case.behaviour.error.remove(abort)
+        case.behaviour.error.add(abort_in_a_group)
+        with pytest.RaisesGroup(Abort):
             await case.contain(ValueError())
 
     async def test_one_that_raises_when_it_is_given_up_stays_here(self, autojump_clock, caplog):
