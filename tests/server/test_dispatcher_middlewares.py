@@ -26,6 +26,11 @@ def middleware(log, name):
     return note
 
 
+def misfit(expected: int, got: int) -> str:
+    """What the client is answered to other arguments than a handler takes."""
+    return f'{{"error":{{"code":"invalid_arguments","message":"Expected {expected} arguments, got {got}"}}}}'
+
+
 async def echo(socket, *args):
     return args
 
@@ -93,7 +98,7 @@ class TestPacketMiddlewares:
 
         async with connect(sio, "40") as client:
             await client.put('421["x",1,2,3]', '422["x"]')
-            assert client.get_waiting() == ["431[1]"]
+            assert client.get_waiting() == ["431[1]", f"432[{misfit(1, 0)}]"]
 
     @pytest.mark.parametrize("level", ["socket", "namespace"])
     async def test_one_that_raises_drops_the_event_and_tells_on_error(self, sio, autojump_clock, caplog, level):
