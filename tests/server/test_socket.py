@@ -7,7 +7,7 @@ import time
 import pytest
 import trio
 
-from tests.support.application import CALM, socket_of
+from tests.support.application import CALM, errors_of, reasons_of, socket_of
 from tests.support.client import connect, only_session, open_polling, open_stream, poll, post, settle
 from trio_socketio import Handshake, Limits, Server, Socket
 
@@ -98,6 +98,64 @@ class TestWhatItKnows:
             with pytest.raises(RuntimeError, match="not in a middleware, not after the disconnect"):
                 socket.nursery  # noqa: B018 - reading it raises
 
+    async def test_its_nursery_is_not_open_in_a_middleware_nor_in_on_disconnect(self, sio, autojump_clock):
+        errors = errors_of(sio)
+
+        async def start(socket, *args):
+            if socket.auth or args:
+                socket.nursery.start_soon(trio.sleep_forever)
+
+        sio.middleware(start)
+        sio.on_disconnect(start)
+        async with connect(sio, "40") as client:
+            await client.put("41")
+            await client.put('40{"x":1}')
+            assert client.get_waiting() == ['44{"message":"Internal server error"}']
+        assert [(event, type(error)) for event, error in errors] == [
+            ("disconnect", RuntimeError),
+            ("middleware", RuntimeError),
+        ]
+
+    async def test_its_nursery_kept_beyond_its_end_starts_nothing(self, sio, autojump_clock):
+        async with connect(sio, "40") as client:
+            nursery = socket_of(sio).nursery
+            await client.put("41")
+            with pytest.raises(RuntimeError, match="Nursery is closed"):
+                nursery.start_soon(trio.sleep_forever)
+
+    async def test_a_task_in_its_nursery_that_raises_ends_it_alone(self, sio, autojump_clock):
+        errors = errors_of(sio)
+        sio.namespace("/b")
+        async with connect(sio, "40", "40/b,") as client, connect(sio, "40"):
+            first, second = sio.sockets.values()
+            ended = []
+
+            async def wait():
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    ended.append("cancelled")
+
+            async def fail():
+                raise ValueError
+
+            first.nursery.start_soon(wait)
+            await settle()
+            first.nursery.start_soon(fail)
+            await settle()
+            assert ended == ["cancelled"]
+            assert (first.connected, second.connected, socket_of(sio, "/b").connected) == (False, True, True)
+            assert client.get_waiting() == ["41"]
+        assert [(event, type(error)) for event, error in errors] == [("connection", ValueError)]
+
+    async def test_to_cancel_its_nursery_is_to_disconnect(self, sio, autojump_clock):
+        async with connect(sio, "40") as client:
+            socket = socket_of(sio)
+            socket.nursery.cancel_scope.cancel()
+            await settle()
+            assert not socket.connected
+            assert client.get_waiting() == ["41"]
+
     async def test_it_takes_no_other_attributes(self, sio, autojump_clock):
         async with connect(sio, "40"):
             with pytest.raises(AttributeError):
@@ -160,3 +218,49 @@ class TestTheEnd:
             assert sio.engine.sessions
             await trio.sleep(0.2)
             assert not sio.engine.sessions
+
+    async def test_disconnect_close_in_a_handler_of_its_own(self, sio, autojump_clock):
+        other = sio.namespace("/b")
+        reasons, others, after = reasons_of(sio), reasons_of(other), []
+
+        @sio.on("bye")
+        async def bye(socket):
+            socket.disconnect(close=True)
+            after.append("runs up to its next checkpoint")
+            await trio.lowlevel.checkpoint()
+            after.append("never")
+
+        async with connect(sio, "40", "40/b,") as client:
+            await client.put('421["bye"]', '422["bye"]')
+            assert await client.get_close() == ["41", "41/b,"]
+        assert after == ["runs up to its next checkpoint"]
+        assert reasons == others == ["server namespace disconnect"]
+        assert not sio.engine.sessions
+
+    async def test_disconnect_close_in_a_middleware(self, sio, autojump_clock):
+        other = sio.namespace("/b")
+        others = reasons_of(other)
+
+        @sio.middleware
+        async def refuse(socket):
+            socket.disconnect(close=True)
+
+        async with connect(sio, "40/b,") as client:
+            await client.put("40")
+            assert sorted(await client.get_close()) == ["41/b,", '44{"message":"Forbidden"}']
+        assert others == ["server namespace disconnect"]
+
+    async def test_disconnect_close_while_events_are_read(self, sio, autojump_clock):
+        seen = []
+
+        async def read(socket):
+            async for event in socket:
+                seen.append(event.name)
+                socket.disconnect(close=True)
+
+        async with connect(sio, "40") as client, trio.open_nursery() as nursery:
+            nursery.start_soon(read, socket_of(sio))
+            await settle()
+            await client.put('42["a"]', '42["b"]', '42["c"]')
+            assert await client.get_close() == ["41"]
+        assert seen == ["a"]

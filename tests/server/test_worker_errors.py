@@ -215,7 +215,7 @@ class TestErrors:
             await trio.sleep(1)
         assert not errors and not records_of(caplog)
 
-    @pytest.mark.parametrize("kind", ["middleware", "connection", "event", "disconnect", "nursery"])
+    @pytest.mark.parametrize("kind", ["middleware", "connection", "event", "concurrent", "disconnect", "nursery"])
     async def test_one_of_a_cancelled_handler_stays_here_and_the_cancellation_goes_on(self, autojump_clock, kind):
         """A nursery hands over both in one group."""
         sio = Server(CALM)
@@ -236,7 +236,7 @@ class TestErrors:
             socket.nursery.start_soon(handler, socket)
 
         registers = {"middleware": sio.middleware, "connection": sio.on_connection, "disconnect": sio.on_disconnect}
-        registers.get(kind, sio.on("x"))(hold if kind == "nursery" else handler)
+        registers.get(kind, sio.on("x", concurrent=kind == "concurrent"))(hold if kind == "nursery" else handler)
         with trio.CancelScope() as scope:
             async with sio.running(), connect(sio) as client:
                 await client.put("40")

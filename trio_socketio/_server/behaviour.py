@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Generic, TypeAlias, TypeVar, final
+from weakref import WeakSet
 
 from trio_socketio._socket.handlers import Handlers
 
@@ -53,11 +54,31 @@ class Functions(Generic[F]):
 
 @final
 class Behaviour:
-    """All handlers of one level, with those that it inherits in front."""
+    """All handlers of one level, with those that it inherits in front.
 
-    __slots__ = ("any", "connection", "disconnect", "error", "events", "expired", "middlewares", "outgoing", "packets")
+    Args:
+        inherited: the level above.
+        told: called when ``any``, ``packets`` or ``outgoing`` has changed, here or above.
+    """
 
-    def __init__(self, inherited: Behaviour | None = None) -> None:
+    __slots__ = (
+        "__weakref__",
+        "_heirs",
+        "_told",
+        "any",
+        "connection",
+        "disconnect",
+        "error",
+        "events",
+        "expired",
+        "filters_events",
+        "has_outgoing",
+        "middlewares",
+        "outgoing",
+        "packets",
+    )
+
+    def __init__(self, inherited: Behaviour | None = None, told: Callable[[], None] | None = None) -> None:
         above = inherited
         self.events: Handlers = Handlers(above and above.events)
         self.middlewares: Functions[AsyncFunction] = Functions(above and above.middlewares)
@@ -72,8 +93,24 @@ class Behaviour:
         """Told of every event that comes."""
         self.outgoing: Functions[Callable[..., object]] = Functions(above and above.outgoing)
         """Told of every event that is sent."""
+        self.filters_events: bool = False
+        """Somebody has a look at events before their handlers get them. Settled by ``changed``: every event asks for it."""
+        self.has_outgoing: bool = False
+        """Somebody is told of what is sent; likewise."""
+        self._heirs: WeakSet[Behaviour] | None = None
+        self._told: Callable[[], None] | None = None
+        if inherited is not None:
+            if inherited._heirs is None:
+                inherited._heirs = WeakSet()
+            inherited._heirs.add(self)
+        self.changed()
+        self._told = told
 
-    @property
-    def filters_events(self) -> bool:
-        """Somebody has a look at events before their handlers get them."""
-        return bool(self.any) or bool(self.packets)
+    def changed(self) -> None:
+        """Note that there are other functions in ``any``, ``packets`` or ``outgoing``."""
+        self.filters_events = bool(self.any) or bool(self.packets)
+        self.has_outgoing = bool(self.outgoing)
+        if self._told is not None:
+            self._told()
+        for heir in self._heirs or ():
+            heir.changed()

@@ -68,8 +68,12 @@ class Containment:
             for handler in self._behaviour().error:
                 try:
                     await handler(self._socket, error, event)
-                except Exception:
-                    _logger.exception("%s: error in on_error", self._socket.id)
+                except (Exception, BaseExceptionGroup) as raised:
+                    failed, rest = _parted(raised)
+                    if failed is not None:
+                        _logger.exception("%s: error in on_error", self._socket.id, exc_info=failed)
+                    if rest is not None:
+                        raise rest from None
 
     def last_words(self) -> trio.CancelScope:
         """Make the scope for what is said when the socket may have ended: shielded, and short."""

@@ -19,7 +19,7 @@ from trio_socketio._logging import scope_logger, shortened
 from trio_socketio._server.behaviour import Behaviour
 from trio_socketio._server.containment import Containment, rejection_in
 from trio_socketio._server.event_queue import EventQueue
-from trio_socketio._server.event_stream import EventStream, ReceivedEvent
+from trio_socketio._server.event_stream import EventStream, Inlet, ReceivedEvent, open_event_stream
 from trio_socketio._server.socket import Socket
 from trio_socketio._socket.arguments import InvalidArguments, rejection_answer
 from trio_socketio._socket.peer import Peer
@@ -50,24 +50,45 @@ class Dispatcher:
         self._socket = socket
         self._peer = peer
         self._counters = counters
-        self._streams: list[EventStream] = []
+        self._inlets: list[Inlet] = []
+        """Of streams that are open."""
         self._task: trio.lowlevel.Task | None = None
+        """The worker."""
+        self._nurseries_around: list[trio.Nursery] = []
+        """The worker's nurseries whose tasks run beside its events."""
         self._concurrent = trio.CapacityLimiter(limits.max_concurrent_handlers)
 
     def close(self) -> None:
         """Drop what waits, and end the streams: the socket is gone."""
         self.queue.close()
-        for stream in self._streams.copy():
-            stream.close()
+        inlets, self._inlets = self._inlets, []
+        for inlet in inlets:
+            inlet.close()
 
     def open_stream(self, names: frozenset[str]) -> EventStream:
         """Open a stream of the events with these names, or of all."""
-        stream: EventStream = EventStream._create(names, self._is_running, self._streams.remove)
-        self._streams.append(stream)
+        inlet, stream = open_event_stream(names, self._is_awaited, self._forget)
+        if self.queue.closed:
+            inlet.close()
+        else:
+            self._inlets.append(inlet)
         return stream
 
-    def _is_running(self) -> bool:
-        return trio.lowlevel.current_task() is self._task
+    def _forget(self, inlet: Inlet) -> None:
+        if inlet in self._inlets:
+            self._inlets.remove(inlet)
+
+    def _is_awaited(self) -> bool:
+        """Say whether the next event waits for the current task: a handler's, or one in a nursery of a handler's."""
+        if self.queue.closed:
+            return False
+        task = trio.lowlevel.current_task()
+        while task is not self._task:
+            nursery = task.parent_nursery
+            if nursery is None or nursery in self._nurseries_around:
+                return False
+            task = nursery.parent_task
+        return True
 
     async def run(self, nursery: trio.Nursery, containment: Containment) -> None:
         """Handle events until the queue is closed.
@@ -77,6 +98,7 @@ class Dispatcher:
             containment: contains what handlers raise.
         """
         self._task = trio.lowlevel.current_task()
+        self._nurseries_around = self._task.child_nurseries
         queue = self.queue
         handled = 0
         while await queue.wait():
@@ -85,8 +107,11 @@ class Dispatcher:
                 if handled % EVENTS_PER_CHECKPOINT == 0:
                     await trio.lowlevel.checkpoint()
                 event = queue.get_nowait()
-                if (self.behaviour.filters_events or self._streams) and not await self._show(event, containment):
-                    continue
+                if self.behaviour.filters_events or self._inlets:
+                    shown = await self._show(event, containment)
+                    if shown is None:
+                        continue
+                    event = shown
                 handler = self.behaviour.events.find(event.args[0])
                 if handler is None:
                     continue
@@ -159,19 +184,26 @@ class Dispatcher:
         finally:
             self._concurrent.release_on_behalf_of(borrower)
 
-    async def _show(self, event: Event, containment: Containment) -> bool:
-        """Show an event to whoever wants to see it; say whether it is still to be handled."""
+    async def _show(self, event: Event, containment: Containment) -> Event | None:
+        """Show an event to whoever wants to see it; return it as it is to be handled, if it is."""
+        args = list(event.args)
         for function in self.behaviour.any:
-            await self._call(partial(function, self._socket, *event.args), event.args[0], containment)
+            await self._call(partial(function, self._socket, *args), args[0], containment)
+            if self.queue.closed:
+                return None
         for middleware in self.behaviour.packets:
-            name = event.args[0]
-            if not await self._call(partial(middleware, self._socket, event.args), name, containment, event):
-                return False
-            if not event.args or not isinstance(event.args[0], str):
-                _logger.debug("%s: event %s has lost its name in a middleware", self._socket.id, shortened(name))
-                return False
-        await self._stream(event)
-        return True
+            name = args[0]
+            passed = await self._call(partial(middleware, self._socket, args), name, containment, event)
+            if not passed or self.queue.closed:
+                return None
+            if not args or not isinstance(args[0], str):
+                msg = f"the packet middleware {middleware!r} has left no name in event[0]: raise, to stop an event"
+                await containment.contain(TypeError(msg), name)
+                return None
+        shown = Event(event.namespace, args, event.ack_id)
+        if self._inlets:
+            await self._stream(shown)
+        return None if self.queue.closed else shown
 
     @trio.lowlevel.disable_ki_protection
     async def _call(
@@ -192,9 +224,11 @@ class Dispatcher:
         answer = None
         if event.ack_id is not None and self.behaviour.events.find(name) is None:
             answer = partial(self._peer.answer, event.ack_id)
-        for stream in self._streams.copy():
-            if stream.wants(name):
-                await stream.put(ReceivedEvent._create(name, args, answer))
+        received: ReceivedEvent = ReceivedEvent._create(name, args, answer)
+        # Again, if all whom it was for have stopped reading: somebody else may have begun meanwhile.
+        while inlets := [inlet for inlet in self._inlets if inlet.wants(name)]:
+            if any([await inlet.put(received) for inlet in inlets]):
+                return
 
 
 @trio.lowlevel.disable_ki_protection

@@ -20,7 +20,7 @@ class EventQueue:
         max_bytes: how many bytes they may have had on the wire; one event is always accepted.
     """
 
-    __slots__ = ("_bytes", "_closed", "_getter", "_max_bytes", "_max_events", "_putting", "events")
+    __slots__ = ("_bytes", "_getter", "_max_bytes", "_max_events", "_putting", "closed", "events")
 
     def __init__(self, max_events: int, max_bytes: int) -> None:
         self._max_events = max_events
@@ -29,14 +29,15 @@ class EventQueue:
         self.events: list[tuple[Event, int]] = []
         """What waits, with its bytes; for looking whether there is something."""
         self._bytes = 0
-        self._closed = False
+        self.closed: bool = False
+        """The socket is gone."""
         self._getter: trio.lowlevel.Task | None = None
         self._putting: trio.lowlevel.ParkingLot | None = None
         """Where the reader may wait; made when it first has to."""
 
     def put_nowait(self, event: Event, size: int) -> bool:
         """Put an event; ``False`` if it is full. A closed queue swallows events: its socket is gone."""
-        if self._closed:
+        if self.closed:
             return True
         events = self.events
         if events and (len(events) >= self._max_events or self._bytes + size > self._max_bytes):
@@ -55,10 +56,10 @@ class EventQueue:
 
     async def wait(self) -> bool:
         """Wait until an event is there; ``False`` once the queue is closed. A checkpoint only if it has to wait."""
-        if not self.events and not self._closed:
+        if not self.events and not self.closed:
             self._getter = trio.lowlevel.current_task()
             await trio.lowlevel.wait_task_rescheduled(self._stop_getting)
-        return not self._closed
+        return not self.closed
 
     def get_nowait(self) -> Event:
         """Take the oldest event."""
@@ -79,7 +80,7 @@ class EventQueue:
 
     def close(self) -> None:
         """Drop what waits, and wake everybody."""
-        self._closed = True
+        self.closed = True
         self.events.clear()
         self._wake_getter()
         if self._putting is not None:

@@ -50,7 +50,7 @@ class Home(Protocol):
         ...
 
     def watch(self, worker: Tenant) -> None:
-        """The socket may have listeners of its own."""
+        """The socket's own listeners are others than before."""
 
     def clean_up(self, worker: Tenant) -> None:
         """Take the socket out of its rooms, unless its id lives on."""

@@ -76,7 +76,7 @@ class Members:
         self._workers: dict[str, Tenant] = {}
         self._parked: dict[str, Tenant] = {}
         self._watched: dict[str, Tenant] = {}
-        """Those with a behaviour of their own: they may listen to what is sent to them."""
+        """Those with listeners of their own for what is sent to them."""
         self._inside = 0
         """Workers that run: also while they are asked for by middlewares, or clean up."""
         self._trace = tracing(_logger)
@@ -105,6 +105,7 @@ class Members:
         """Note a socket that is connected, for the first time or again."""
         self._parked.pop(worker.socket.id, None)
         self._workers[worker.socket.id] = worker
+        self.watch(worker)
         if self._trace:
             _logger.debug("%s: %s joined", self.name, worker.socket.id)
 
@@ -118,8 +119,14 @@ class Members:
                 _logger.debug("%s: %s left, %s", self.name, socket_id, worker.socket.disconnect_reason)
 
     def watch(self, worker: Tenant) -> None:
-        """Note a socket that has a behaviour of its own."""
-        self._watched[worker.socket.id] = worker
+        """Note whether a connected socket has listeners of its own: broadcasts look at those only."""
+        socket_id, behaviour = worker.socket.id, worker.behaviour
+        if self._workers.get(socket_id) is not worker:
+            return
+        if behaviour.has_outgoing and behaviour is not self.behaviour:
+            self._watched[socket_id] = worker
+        else:
+            self._watched.pop(socket_id, None)
 
     def park(self, worker: Tenant) -> None:
         """Note a socket that is lost."""
@@ -164,7 +171,7 @@ class Members:
         else:
             batch = encode_batch(self.parser, event)
         is_crowded = self._send(socket_ids, batch, volatile=target.volatile)
-        if self._watched or self.behaviour.outgoing:
+        if self._watched or self.behaviour.has_outgoing:
             self._show(socket_ids, event)
         return is_crowded
 
@@ -217,7 +224,7 @@ class Members:
                     self._cut_off(worker)
             except (TooManyPendingAcks, Disconnected):
                 sink.leave(worker.socket.id)
-        if self._watched or self.behaviour.outgoing:
+        if self._watched or self.behaviour.has_outgoing:
             self._show(socket_ids, event)
 
         def forget() -> None:

@@ -74,7 +74,9 @@ class Registration:
             TypeError: another kind of function.
         """
         check_handler(function, 2, "listener(socket, event, *args)")
-        self._level().any.add(function, prepend=prepend)
+        level = self._level()
+        level.any.add(function, prepend=prepend)
+        level.changed()
         return function
 
     def off_any(self, function: Callable[..., Awaitable[Any]]) -> None:
@@ -83,13 +85,15 @@ class Registration:
         Raises:
             ValueError: it is not registered on this level.
         """
-        self._level().any.remove(function)
+        level = self._level()
+        level.any.remove(function)
+        level.changed()
 
     def on_any_outgoing(self, function: ListenerT, *, prepend: bool = False) -> ListenerT:
         """Register ``def listener(socket, event, *args)``, told of each event that is queued for a client.
 
-        Of broadcasts too, once for each recipient of this server; of acknowledgements not. It is no async function, since
-        a broadcast waits for nobody. What it raises is logged.
+        Of broadcasts too, once for each recipient of this server, and of volatile events also when they are dropped; of
+        acknowledgements not. It is no async function, since a broadcast waits for nobody. What it raises is logged.
 
         Args:
             function: the listener.
@@ -98,8 +102,10 @@ class Registration:
         Raises:
             TypeError: another kind of function.
         """
-        check_listener(function, "listener(socket, event, *args)")
-        self._level().outgoing.add(function, prepend=prepend)
+        check_listener(function, 2, "listener(socket, event, *args)")
+        level = self._level()
+        level.outgoing.add(function, prepend=prepend)
+        level.changed()
         return function
 
     def off_any_outgoing(self, function: Callable[..., object]) -> None:
@@ -108,20 +114,24 @@ class Registration:
         Raises:
             ValueError: it is not registered on this level.
         """
-        self._level().outgoing.remove(function)
+        level = self._level()
+        level.outgoing.remove(function)
+        level.changed()
 
     def packet_middleware(self, function: AsyncFunctionT) -> AsyncFunctionT:
         """Register ``async def middleware(socket, event)``, run for each event before its handler; several run in order.
 
         ``event`` is a list, the event's name and its arguments; what the middleware changes there, later ones and the
-        handler see. If it raises, the event goes no further, is not acknowledged, and the error is logged and given to
-        ``on_error``.
+        handler see. If it raises, or leaves no name, the event goes no further, is not acknowledged, and the error is
+        logged and given to ``on_error``.
 
         Raises:
             TypeError: another kind of function.
         """
         check_handler(function, 2, "middleware(socket, event)")
-        self._level().packets.add(function)
+        level = self._level()
+        level.packets.add(function)
+        level.changed()
         return function
 
     def on_error(self, function: AsyncFunctionT) -> AsyncFunctionT:

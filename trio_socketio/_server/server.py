@@ -152,7 +152,7 @@ class Server(OpenNamespace, is_ours=True):
         Raises:
             TypeError: another kind of function.
         """
-        check_listener(function, "hook(namespace)")
+        check_listener(function, 1, "hook(namespace)")
         self._hooks.append(function)
         return function
 

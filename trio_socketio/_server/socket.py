@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum, auto
+from functools import partial
 from typing import Any, Protocol, final
 
 import trio
@@ -247,7 +248,8 @@ class Socket(Registration, metaclass=NoPublicConstructor):
             ValueError: the name is reserved, or the arguments are nested too deeply.
         """
         await self._peer.emit(event, args)
-        self._show(event, args)
+        if self._life.behaviour.has_outgoing:
+            self._show(event, args)
 
     @sends
     def emit_nowait(self, event: EventName, *args: Data) -> None:
@@ -260,7 +262,8 @@ class Socket(Registration, metaclass=NoPublicConstructor):
             ValueError: as ``emit``.
         """
         self._peer.emit_nowait(event, args)
-        self._show(event, args)
+        if self._life.behaviour.has_outgoing:
+            self._show(event, args)
 
     @asks
     async def call(self, event: EventName, *args: Data) -> Any:
@@ -287,12 +290,11 @@ class Socket(Registration, metaclass=NoPublicConstructor):
         if self._life.state in {SocketState.LOST, SocketState.RETURNING}:
             # Events are kept for it, questions are not: it can't be asked what it was asked in another connection.
             raise Disconnected(self._life.reason or "")
-        return await self._peer.call(event, args)
+        queued = partial(self._show, event, args) if self._life.behaviour.has_outgoing else None
+        return await self._peer.call(event, args, queued)
 
     def _show(self, event: EventName, args: Sequence[Data]) -> None:
-        outgoing = self._life.behaviour.outgoing
-        if outgoing:
-            show_outgoing(outgoing, self, name_of(event), args)
+        show_outgoing(self._life.behaviour.outgoing, self, name_of(event), args)
 
     @property
     def volatile(self) -> VolatileSocket:
@@ -355,12 +357,11 @@ class Socket(Registration, metaclass=NoPublicConstructor):
 
         Raises:
             TypeError: a name that is not text.
-            ValueError: a name that is reserved.
+            ValueError: a name that is reserved, or is no event of clients (``connection``).
         """
-        for name in names:
-            name_of(name)
+        wanted = frozenset(check_handled_event(name) for name in names)
         await trio.lowlevel.checkpoint()
-        stream = self._life.open_stream(frozenset(names))
+        stream = self._life.open_stream(wanted)
         try:
             yield stream
         finally:

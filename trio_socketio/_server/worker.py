@@ -28,6 +28,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, final
 
 import trio
@@ -159,8 +160,7 @@ class SocketWorker:
     def own_behaviour(self) -> Behaviour:
         """What is registered for this socket alone."""
         if self.dispatcher.behaviour is self._home.behaviour:
-            self.dispatcher.behaviour = Behaviour(self._home.behaviour)
-            self._home.watch(self)
+            self.dispatcher.behaviour = Behaviour(self._home.behaviour, partial(self._home.watch, self))
         return self.dispatcher.behaviour
 
     def open_stream(self, names: frozenset[str]) -> EventStream:

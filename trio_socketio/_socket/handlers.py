@@ -42,16 +42,24 @@ def check_handler(function: object, arguments: int, shape: str) -> None:
         raise TypeError(msg)
 
 
-def check_listener(function: object, shape: str) -> None:
-    """Refuse what is no plain function.
+def check_listener(function: object, arguments: int, shape: str) -> None:
+    """Refuse what is no plain function, or can't be called with so many positional arguments.
 
     Raises:
-        TypeError: it can't be called, or it is async.
+        TypeError: it can't be called, it is async, or of another signature than ``shape``.
     """
     if not callable(function) or is_async(function):
         msg = (
             f"{function!r} is not a plain function: write 'def {shape}', not async, since a broadcast waits for nobody"
         )
+        raise TypeError(msg)
+    try:
+        fewest, most = positional(function)
+    except ValueError:
+        # Some functions that are written in C don't say what they take.
+        return
+    if not fewest <= arguments <= most:
+        msg = f"{function!r} can't be called with {arguments} arguments: write 'def {shape}'"
         raise TypeError(msg)
 
 

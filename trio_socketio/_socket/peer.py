@@ -127,12 +127,14 @@ class Peer:
             else:
                 return
 
-    async def call(self, event: EventName, args: Sequence[Any]) -> Any:
-        """Ask, and wait for the answer; see ``Socket.call``."""
+    async def call(self, event: EventName, args: Sequence[Any], queued: Callable[[], None] | None = None) -> Any:
+        """Ask, and wait for the answer; see ``Socket.call``. ``queued`` is called in between."""
         self.names(event)
         pending = self.acks.open()
         try:
             await self._put_when_room(self._encode_event(event, args, pending.ack_id))
+            if queued is not None:
+                queued()
             answer = await pending.wait()
         finally:
             self.acks.forget(pending.ack_id)

@@ -16,7 +16,7 @@ import math
 import types
 import typing
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, final
 
 from trio_socketio._socket.arguments import Converter, InvalidArguments
@@ -38,6 +38,11 @@ class Registered:
     """It is for one event, and then not registered any more."""
     converter: Converter | None = None
     """Makes and checks its arguments; ``None`` if it takes whatever comes."""
+    is_plain: bool = field(init=False)
+    """It is simply to be called, with what has come. No property, since every event asks for it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_plain", not self.concurrent and not self.once and self.converter is None)
 
     @staticmethod
     def of(function: EventHandler, *, concurrent: bool = False, once: bool = False) -> Registered:
@@ -51,11 +56,6 @@ class Registered:
             msg = f"{function!r} takes no arguments: the first is the socket, then come the event's"
             raise TypeError(msg)
         return Registered(function, concurrent, max(fewest - 1, 0), most - 1, once, _converter(function))
-
-    @property
-    def is_plain(self) -> bool:
-        """It is simply to be called, with what has come."""
-        return not self.concurrent and not self.once and self.converter is None
 
     def accepts(self, arguments: int) -> bool:
         """Say whether it takes so many arguments from the peer."""
