@@ -14,8 +14,6 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 _PREFIX = "on_"
 _MARK = "_handles_event"
-_PLAIN = -1
-"""Arguments of what is no async function."""
 
 
 def handles(event: EventName, *, concurrent: bool = False) -> Callable[[FunctionT], FunctionT]:
@@ -71,26 +69,25 @@ def register_methods(instance: object, behaviour: Behaviour, *, stop_at: type) -
         raise
 
 
-def _kinds(behaviour: Behaviour) -> dict[str, tuple[Functions[Any], int, str]]:
+def _kinds(behaviour: Behaviour) -> dict[str, tuple[Functions[Any], Callable[[object, int, str], None], int, str]]:
     """Methods that handle something else than one event: where they belong, and how they are called."""
     return {
-        "middleware": (behaviour.middlewares, 1, "middleware(self, socket)"),
-        "on_connection": (behaviour.connection, 1, "on_connection(self, socket)"),
-        "on_disconnect": (behaviour.disconnect, 2, "on_disconnect(self, socket, reason)"),
-        "on_error": (behaviour.error, 3, "on_error(self, socket, error, event)"),
-        "on_expired": (behaviour.expired, 1, "on_expired(self, socket)"),
-        "on_any": (behaviour.any, 2, "on_any(self, socket, event, *args)"),
-        "on_any_outgoing": (behaviour.outgoing, _PLAIN, "on_any_outgoing(self, socket, event, *args)"),
-        "packet_middleware": (behaviour.packets, 2, "packet_middleware(self, socket, event)"),
+        "middleware": (behaviour.middlewares, check_handler, 1, "middleware(self, socket)"),
+        "on_connection": (behaviour.connection, check_handler, 1, "on_connection(self, socket)"),
+        "on_disconnect": (behaviour.disconnect, check_handler, 2, "on_disconnect(self, socket, reason)"),
+        "on_error": (behaviour.error, check_handler, 3, "on_error(self, socket, error, event)"),
+        "on_expired": (behaviour.expired, check_handler, 1, "on_expired(self, socket)"),
+        "on_any": (behaviour.any, check_handler, 2, "on_any(self, socket, event, *args)"),
+        "on_any_outgoing": (behaviour.outgoing, check_listener, 2, "on_any_outgoing(self, socket, event, *args)"),
+        "packet_middleware": (behaviour.packets, check_handler, 2, "packet_middleware(self, socket, event)"),
     }
 
 
-def _add(function: Any, functions: Functions[Any], arguments: int, shape: str) -> Callable[[], None]:
+def _add(
+    function: Any, functions: Functions[Any], check: Callable[[object, int, str], None], arguments: int, shape: str
+) -> Callable[[], None]:
     """Register a function; return what takes it out again."""
-    if arguments == _PLAIN:
-        check_listener(function, shape)
-    else:
-        check_handler(function, arguments, shape)
+    check(function, arguments, shape)
     functions.add(function)
     return partial(functions.remove, function)
 
