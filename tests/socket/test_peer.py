@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 
 import pytest
@@ -21,18 +22,26 @@ class Link:
 
     def __init__(self) -> None:
         self.sent: list[list[str | bytes]] = []
+        self.put_only: list[list[str | bytes]] = []
+        """What waits for a flush."""
         self.room = 100
         self.closed: str | None = None
         self._waiting = trio.lowlevel.ParkingLot()
 
     def send(self, batch: list[EnginePacket]) -> None:
+        self._take(batch, self.sent)
+
+    def put(self, batch: list[EnginePacket]) -> None:
+        self._take(batch, self.put_only)
+
+    def _take(self, batch: list[EnginePacket], taken: list[list[str | bytes]]) -> None:
         if self.closed is not None:
             raise Disconnected(self.closed)
         if not self.room:
             raise trio.WouldBlock
         self.room -= 1
         assert all(packet.type is PacketType.MESSAGE for packet in batch)
-        self.sent.append([packet.data for packet in batch])
+        taken.append([packet.data for packet in batch])
 
     async def wait_room(self) -> None:
         await self._waiting.park()
@@ -48,6 +57,36 @@ class Link:
     def held(self) -> int:
         """Tasks that wait for room."""
         return len(self._waiting)
+
+
+class Journal:
+    """Numbers events, and keeps what it is told to."""
+
+    def __init__(self) -> None:
+        self.stamped = 0
+        self.kept: list[list[str | bytes]] = []
+
+    def stamp(self, event: Event) -> Event:
+        self.stamped += 1
+        return Event(event.namespace, [*event.args, self.stamped], event.ack_id)
+
+    def record(self, batch: list[EnginePacket]) -> None:
+        self.kept.append([packet.data for packet in batch])
+
+
+class Question:
+    """What a peer was asked beside others, and what came of it."""
+
+    def __init__(self) -> None:
+        self.outcome: object = "none yet"
+
+    def answer(self, args) -> None:
+        assert self.outcome == "none yet", "it is settled once"
+        self.outcome = args
+
+    def fail(self, reason: str) -> None:
+        assert self.outcome == "none yet", "it is settled once"
+        self.outcome = reason
 
 
 class Task:
@@ -66,6 +105,10 @@ class Task:
                 self.outcome = error
 
 
+def peer_on(link: Link, journal: Journal | None = None) -> Peer:
+    return Peer("/chat", link, JSONParser(), max_pending_acks=2, ack_ids=itertools.count(), journal=journal)
+
+
 @pytest.fixture
 def link():
     return Link()
@@ -73,7 +116,7 @@ def link():
 
 @pytest.fixture
 def peer(link):
-    return Peer("/chat", link, JSONParser(), max_pending_acks=2)
+    return peer_on(link)
 
 
 def test_a_packet_and_its_attachments_are_one_batch():
@@ -293,6 +336,162 @@ class TestGone:
         assert len(peer.acks) == 0
 
 
+class TestAsk:
+    """A question that others are asked too: the packets and the id are made once for all."""
+
+    BATCH = [EnginePacket(PacketType.MESSAGE, '2/chat,7["x"]')]
+
+    def test_it_is_sent_as_it_is_and_answered(self, peer, link):
+        question = Question()
+        assert peer.ask(7, question, self.BATCH)
+        assert (link.sent, question.outcome, len(peer.acks)) == ([['2/chat,7["x"]']], "none yet", 1)
+        assert peer.acks.settle(7, ["yes"])
+        assert not peer.acks.settle(7, ["no"])
+        assert question.outcome == ["yes"]
+
+    def test_who_leaves_fails_it(self, peer):
+        question = Question()
+        peer.ask(7, question, self.BATCH)
+        peer.leave("ping timeout")
+        assert (question.outcome, len(peer.acks)) == ("ping timeout", 0)
+
+    def test_it_counts_as_an_answer_that_is_owed(self, peer, link):
+        peer.ask(7, Question(), self.BATCH)
+        peer.acks.open()
+        question = Question()
+        with pytest.raises(TooManyPendingAcks):
+            peer.ask(8, question, self.BATCH)
+        assert (len(link.sent), len(peer.acks), question.outcome) == (1, 2, "none yet")
+        assert not peer.acks.settle(8, ["unasked"])
+
+    def test_no_room_leaves_it_open_for_the_end_that_follows(self, peer, link):
+        link.room = 0
+        question = Question()
+        assert not peer.ask(7, question, self.BATCH)
+        peer.leave("slow consumer")
+        assert (link.sent, question.outcome) == ([], "slow consumer")
+
+    @pytest.mark.parametrize("gone", ["peer", "link"])
+    def test_who_is_gone_is_not_asked_and_the_question_is_not_failed_behind_the_askers_back(self, peer, link, gone):
+        if gone == "peer":
+            peer.leave("transport close")
+        else:
+            link.closed = "transport close"
+        question = Question()
+        with pytest.raises(Disconnected, match="disconnected: transport close"):
+            peer.ask(7, question, self.BATCH)
+        assert (link.sent, len(peer.acks), question.outcome) == ([], 0, "none yet")
+
+
+class TestAnswerNowait:
+    async def test_it_is_sent_at_once_or_left_to_the_flush(self, peer, link):
+        with assert_no_checkpoints():
+            assert peer.answer_nowait(7, ["a"], flushes=False)
+            assert peer.answer_nowait(8, [], flushes=True)
+        assert (link.sent, link.put_only) == ([['3/chat,7["a"]']], [["3/chat,8[]"]])
+
+    @pytest.mark.parametrize("flushes", [False, True])
+    def test_no_room(self, peer, link, flushes):
+        link.room = 0
+        assert not peer.answer_nowait(7, [], flushes=flushes)
+        assert (link.sent, link.put_only) == ([], [])
+
+    @pytest.mark.parametrize("flushes", [False, True])
+    def test_gone(self, peer, link, flushes):
+        peer.leave("ping timeout")
+        with pytest.raises(Disconnected, match="disconnected: ping timeout"):
+            peer.answer_nowait(7, [], flushes=flushes)
+        assert (link.sent, link.put_only) == ([], [])
+
+
+class TestJournal:
+    """With one, what is emitted is stamped, and what was queued is kept."""
+
+    @pytest.fixture
+    def journal(self):
+        return Journal()
+
+    @pytest.fixture
+    def peer(self, link, journal):
+        return peer_on(link, journal)
+
+    async def test_emit_and_emit_nowait(self, peer, link, journal):
+        with assert_checkpoints():
+            await peer.emit("x", ["a"])
+        with assert_no_checkpoints():
+            peer.emit_nowait("y", [b"b"])
+        assert link.sent == [['2/chat,["x","a",1]'], ['51-/chat,["y",{"_placeholder":true,"num":0},2]', b"b"]]
+        assert journal.kept == link.sent
+
+    async def test_questions_and_answers_are_neither_stamped_nor_kept(self, peer, link, journal, nursery):
+        Task(nursery, peer.call, "x", [])
+        await peer.answer(7, ["y"])
+        peer.answer_nowait(8, [], flushes=False)
+        peer.ask(9, Question(), TestAsk.BATCH)
+        await settle()
+        assert sorted(link.sent) == [['2/chat,0["x"]'], ['2/chat,7["x"]'], ['3/chat,7["y"]'], ["3/chat,8[]"]]
+        assert (journal.stamped, journal.kept) == (0, [])
+        peer.leave("end")
+
+    async def test_what_was_not_queued_is_not_kept(self, peer, link, journal):
+        link.room = 0
+        with pytest.raises(trio.WouldBlock):
+            peer.emit_nowait("x", [])
+        peer.leave("transport close")
+        with pytest.raises(Disconnected):
+            peer.emit_nowait("x", [])
+        with pytest.raises(Disconnected):
+            await peer.emit("x", [])
+        assert journal.kept == []
+
+    async def test_stamps_rise_in_the_order_of_queueing_also_for_those_who_waited(self, peer, link, journal, nursery):
+        link.room = 0
+        for number in range(3):
+            nursery.start_soon(peer.emit, "x", [f"waits {number}"])
+        await settle()
+        assert (link.held, journal.kept) == (3, [])
+        link.room = 1
+        peer.emit_nowait("x", ["at once"])
+        for _ in range(3):
+            link.make_room(1)
+            await settle()
+        stamps = [int(text[:-1].rpartition(",")[2]) for (text,) in link.sent]
+        assert len(stamps) == 4
+        assert stamps == sorted(stamps)
+        assert journal.kept == link.sent
+
+    @pytest.mark.parametrize("moment", ["already", "while it waits for room"])
+    async def test_cancelled_it_has_sent_and_kept_nothing(self, peer, link, journal, nursery, moment):
+        link.room = 0 if moment == "while it waits for room" else 10
+        task = Task(nursery, peer.emit, "x", [])
+        if moment == "while it waits for room":
+            await settle()
+        task.scope.cancel()
+        await settle()
+        assert task.scope.cancelled_caught
+        link.make_room(10)
+        await settle()
+        assert (link.sent, journal.kept, link.held) == ([], [], 0)
+
+    @pytest.mark.parametrize(
+        ("event", "args", "error"),
+        [("connect", [], ValueError), (5, [], TypeError), ("x", [object()], TypeError), ("x", ["\ud800"], ValueError)],
+    )
+    async def test_what_cannot_be_sent_is_not_kept(self, peer, link, journal, event, args, error):
+        with pytest.raises(error):
+            peer.emit_nowait(event, args)
+        with pytest.raises(error):
+            await peer.emit(event, args)
+        assert (link.sent, journal.kept) == ([], [])
+
+    async def test_another_link_when_the_peer_is_back(self, peer, link, journal, nursery):
+        peer.emit_nowait("x", ["before"])
+        second = peer.link = Link()
+        peer.emit_nowait("x", ["after"])
+        assert (link.sent, second.sent) == ([['2/chat,["x","before",1]']], [['2/chat,["x","after",2]']])
+        assert journal.kept == link.sent + second.sent
+
+
 class TestTrace:
     def test_silent_by_default(self, peer, caplog):
         peer.emit_nowait("x", [])
@@ -300,7 +499,7 @@ class TestTrace:
 
     def test_packets_are_shown_cut_short(self, link, caplog):
         caplog.set_level(logging.DEBUG, "trio_socketio.socket")
-        peer = Peer("/chat", link, JSONParser(), 1)
+        peer = peer_on(link)
         peer.emit_nowait("x", ["y" * 1000])
         (record,) = caplog.records
         assert record.getMessage().startswith('/chat sends [\'2/chat,["x","yyy')
@@ -308,7 +507,7 @@ class TestTrace:
 
     def test_what_is_not_sent_is_not_shown(self, link, caplog):
         caplog.set_level(logging.DEBUG, "trio_socketio.socket")
-        peer = Peer("/chat", link, JSONParser(), 1)
+        peer = peer_on(link)
         peer.leave("gone")
         with pytest.raises(Disconnected):
             peer.emit_nowait("x", [])
