@@ -139,6 +139,7 @@ class BroadcastOperator(metaclass=NoPublicConstructor):
             yield answers
         finally:
             forget()
+            answers.end()
 
     async def gather(self, event: str, *args: Data) -> dict[str, Any]:
         """Do the same, and return all answers by the sockets' ids, when everybody has answered or left.

@@ -197,6 +197,7 @@ class Namespace:
             yield answers
         finally:
             forget()
+            answers.end()
 
     def _everybody(self) -> BroadcastOperator:
         return BroadcastOperator._create(self._name, self._server._place(self._name).adapter, Target())
