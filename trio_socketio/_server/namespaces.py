@@ -143,6 +143,7 @@ class Namespaces:
             self._parser,
             self._adapter,
             inherited=None if family is None else family.behaviour,
+            inherited_server_events=None if family is None else family.server_events,
             parameters=MappingProxyType(parameters),
             recovery=self._recovery,
             emptied=None if family is None or not self._cleanup else partial(self._remove, name, family),

@@ -33,12 +33,17 @@ def check_server_event(name: object) -> None:
 
 @final
 class ServerEvents:
-    """Which function of this server handles which event of other ones."""
+    """Which function of this server handles which event of other ones.
 
-    __slots__ = ("_handlers",)
+    Args:
+        inherited: those of the namespace's family, for events that it has none for.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_handlers", "_inherited")
+
+    def __init__(self, inherited: ServerEvents | None = None) -> None:
         self._handlers: dict[str, Callable[..., Awaitable[Any]]] = {}
+        self._inherited = inherited
 
     def add(self, name: str, function: Callable[..., Awaitable[Any]]) -> None:
         """Register a handler.
@@ -56,11 +61,18 @@ class ServerEvents:
             raise ValueError(msg)
         self._handlers[name] = function
 
+    def find(self, name: str) -> Callable[..., Awaitable[Any]] | None:
+        """Return the handler of an event."""
+        handler = self._handlers.get(name)
+        if handler is None and self._inherited is not None:
+            return self._inherited.find(name)
+        return handler
+
     async def handle(self, args: Sequence[Any]) -> Sequence[Any]:
         """Handle an event; an error is logged, and answers nothing."""
         await trio.lowlevel.checkpoint()
         name, *rest = args
-        handler = self._handlers.get(name)
+        handler = self.find(name)
         if handler is None:
             return ()
         try:
