@@ -164,12 +164,18 @@ class BroadcastOperator(metaclass=NoPublicConstructor):
     def sockets_join(self, *rooms: Room) -> None:
         """Put the sockets into rooms; returns at once, other servers follow.
 
-        A socket that is in ``Limits.max_rooms_per_socket`` already stays out, and that is logged.
+        A socket that ``Socket.join`` would refuse, since it is in ``Limits.max_rooms_per_socket`` already or the name is too
+        long, stays out of all of them, and that is logged.
 
         Raises:
             TypeError: a name that is not text.
+            ValueError: an empty name.
         """
-        self._adapter.add_sockets(self._target, sorted(names_of(rooms)))
+        names = names_of(rooms)
+        if "" in names:
+            msg = "a room's name is not empty"
+            raise ValueError(msg)
+        self._adapter.add_sockets(self._target, sorted(names))
 
     def sockets_leave(self, *rooms: Room) -> None:
         """Take the sockets out of rooms; returns at once, other servers follow.
