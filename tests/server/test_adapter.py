@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from trio.testing import assert_checkpoints, assert_no_checkpoints
 
 from tests.support.cluster import Cluster
-from trio_socketio._server.adapter import Adapter, AdapterFactory
+from trio_socketio._server.adapter import TURNS, Adapter, AdapterFactory
 from trio_socketio._server.answers import Answers
 from trio_socketio._server.local_adapter import LocalAdapter
 from trio_socketio._server.target import Target
@@ -361,3 +361,18 @@ def test_one_that_says_nothing_of_it_is_not_crowded(plain):
 
 def test_one_that_has_nothing_to_close(plain):
     plain.close()
+
+
+async def test_to_make_room_writers_get_turns(plain, nursery):
+    turns = 0
+
+    async def write():
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    nursery.start_soon(write)
+    await plain.make_room()
+    assert turns >= TURNS - 1
+    nursery.cancel_scope.cancel()

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import assert_checkpoints, assert_no_checkpoints, wait_all_tasks_blocked
 
+from trio_socketio._server.adapter import TURNS, Broadcaster
 from trio_socketio._server.answers import AnswerSink
-from trio_socketio._server.broadcast import TURNS, BroadcastOperator
+from trio_socketio._server.broadcast import BroadcastOperator
 from trio_socketio._server.description import SocketDescription
 from trio_socketio._server.handshake import Handshake
 from trio_socketio._server.target import Target
@@ -26,6 +27,8 @@ class Adapter:
         self.is_crowded = False
         self.sink: AnswerSink | None = None
         self.forgotten = 0
+
+    make_room = Broadcaster.make_room
 
     def broadcast(self, event, target):
         self.broadcasts.append((event, target))
@@ -167,21 +170,52 @@ class TestEmit:
         assert adapter.broadcasts[0][0].ack_id is None
 
     @pytest.mark.parametrize("is_crowded", [False, True])
-    async def test_writers_get_turns_when_one_of_them_is_behind(self, nursery, is_crowded):
+    @pytest.mark.parametrize("act", ["emit", "call"])
+    async def test_writers_get_turns_when_one_of_them_is_behind(self, nursery, is_crowded, act):
         adapter = Adapter()
         adapter.is_crowded = is_crowded
         turns = 0
 
         async def write() -> None:
             nonlocal turns
-            while not adapter.broadcasts:
+            while not adapter.broadcasts and not adapter.questions:
                 await trio.lowlevel.checkpoint()
                 turns += 1
 
         nursery.start_soon(write)
         await trio.lowlevel.checkpoint()
-        await operator(adapter=adapter).emit("x")
+        if act == "emit":
+            await operator(adapter=adapter).emit("x")
+        else:
+            async with operator(adapter=adapter).call("x"):
+                pass
         assert (turns >= TURNS) is is_crowded
+
+    @pytest.mark.parametrize("act", ["emit", "call"])
+    async def test_an_adapter_with_a_queue_of_its_own_may_wait_for_room_in_it(self, nursery, act):
+        class Full(Adapter):
+            def __init__(self) -> None:
+                super().__init__()
+                self.is_crowded = True
+                self.room = trio.Event()
+
+            async def make_room(self):
+                await self.room.wait()
+
+        async def send() -> None:
+            if act == "emit":
+                await operator(adapter=adapter).emit("x")
+            else:
+                async with operator(adapter=adapter).call("x"):
+                    pass
+
+        adapter = Full()
+        nursery.start_soon(send)
+        await wait_all_tasks_blocked()
+        assert adapter.broadcasts + adapter.questions == []
+        adapter.room.set()
+        await wait_all_tasks_blocked()
+        assert len(adapter.broadcasts + adapter.questions) == 1
 
     @pytest.mark.parametrize("is_crowded", [False, True])
     async def test_cancelled_it_has_sent_nothing(self, is_crowded):

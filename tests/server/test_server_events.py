@@ -7,9 +7,10 @@ import re
 
 import pytest
 import trio
-from trio.testing import assert_checkpoints
+from trio.testing import assert_checkpoints, wait_all_tasks_blocked
 
 from trio_socketio import Server
+from trio_socketio._server.adapter import Adapter
 from trio_socketio._server.server_events import RESERVED, ServerEvents, check_server_event
 
 
@@ -154,6 +155,37 @@ class TestAlone:
             async with sio.server_side_call("x", 1) as answers:
                 assert [answer async for answer in answers] == []
             assert answers.missing == frozenset()
+
+    async def test_who_sends_to_servers_waits_for_room_as_who_sends_to_clients(self, nursery):
+        room, sent = trio.Event(), []
+
+        async def make_room(self):
+            await room.wait()
+
+        def server_side_ask(self, args, sink):
+            sent.append(args)
+            sink.close()
+            return lambda: None
+
+        parts = {name: lambda *_: None for name in Adapter.__abstractmethods__} | {
+            "is_crowded": True,
+            "make_room": make_room,
+            "server_side_emit": lambda self, args: sent.append(args),
+            "server_side_ask": server_side_ask,
+        }
+        server = Server(adapter=type("Full", (Adapter,), parts))
+
+        async def ask():
+            async with server.server_side_call("y") as answers:
+                sent.extend([answer async for answer in answers])
+
+        nursery.start_soon(server.server_side_emit, "x", 1)
+        nursery.start_soon(ask)
+        await wait_all_tasks_blocked()
+        assert sent == []
+        room.set()
+        await wait_all_tasks_blocked()
+        assert sorted(sent) == [["x", 1], ["y"]]
 
     @pytest.mark.parametrize(("name", "error"), [("connection", ValueError), (5, TypeError)])
     async def test_names_that_are_refused(self, sio, name, error):

@@ -18,9 +18,6 @@ from trio_socketio._types import Data, Room
 from trio_socketio._util import NoPublicConstructor
 from trio_socketio._wire.socket_packet import Event
 
-TURNS = 32
-"""Steps that every writer may take before the next broadcast when one of them is behind; a message takes about ten."""
-
 
 class HasId(Protocol):
     """A socket."""
@@ -98,10 +95,7 @@ class BroadcastOperator(metaclass=NoPublicConstructor):
         """
         await trio.lowlevel.checkpoint()
         if self._adapter.is_crowded:
-            # Who sends in a loop must not starve the writers, and so make clients slow that are not. They get turns of the
-            # scheduler, and nothing is waited for: a client that doesn't read costs no more than that.
-            for _ in range(TURNS):
-                await trio.lowlevel.checkpoint()
+            await self._adapter.make_room()
         self.emit_nowait(event, *args)
 
     def emit_nowait(self, event: str, *args: Data) -> None:
@@ -133,6 +127,8 @@ class BroadcastOperator(metaclass=NoPublicConstructor):
             msg = "a volatile event may be dropped: it can't be asked for answers"
             raise ValueError(msg)
         await trio.lowlevel.checkpoint()
+        if self._adapter.is_crowded:
+            await self._adapter.make_room()
         answers: Answers = Answers._create()
         forget = self._adapter.ask(Event(self._namespace, [event, *args]), self._target, answers)
         try:
