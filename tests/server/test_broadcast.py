@@ -61,7 +61,7 @@ class Adapter:
 
 def description(socket_id: str) -> SocketDescription:
     handshake = Handshake(
-        headers={}, query={}, url="/", address=None, secure=False, cross_origin=False, issued=0.0, auth={}
+        headers={}, query={}, url="/", address=None, secure=False, cross_origin=False, issued=0.0, auth={}, state={}
     )
     return SocketDescription(id=socket_id, namespace="/chat", handshake=handshake, rooms=frozenset(), data={})
 

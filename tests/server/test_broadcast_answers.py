@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from tests.support.client import PATIENCE, MemoryStream, connect, open_polling, poll, post, settle
-from trio_socketio import Answers, Limits, Server
+from trio_socketio import Answers, ConnectionStateRecovery, Limits, Server
 
 
 async def answer(client: MemoryStream, *args: object) -> None:
@@ -264,6 +264,32 @@ class TestWhoDoesNot:
             async with sio.call("vote") as answers:
                 assert answers.missing == three.keys()
         assert owed(sio) == 0
+
+
+@pytest.mark.parametrize("handler", ["restart", "keep"])
+async def test_who_is_lost_is_missing_and_not_asked_again_when_it_is_back(autojump_clock, handler):
+    server = Server(recovery=ConnectionStateRecovery(handler=handler))
+    async with server.running():
+        async with connect(server) as client:
+            await client.put("40")
+            (joined,) = client.get_waiting()
+            pid, (socket_id,) = json.loads(joined[2:])["pid"], server.sockets
+            async with server.call("vote") as answers:
+                await settle()
+                assert client.get_waiting() == ['420["vote"]']
+                client.cut()
+                assert await all_of(answers) == {}
+                assert answers.missing == {socket_id}
+        with trio.fail_after(PATIENCE):
+            assert await server.gather("who is lost is not asked") == {}
+        async with connect(server) as client:
+            await client.put(f'40{{"pid":"{pid}"}}')
+            assert client.get_waiting() == [joined]
+            await client.put('430["late"]')
+            assert server.sockets.keys() == {socket_id}
+            async with server.call("vote") as answers:
+                await answer(client, "now")
+                assert await all_of(answers) == {socket_id: "now"}
 
 
 class TestTheAsker:

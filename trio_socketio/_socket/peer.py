@@ -55,6 +55,7 @@ class Journal(Protocol):
 
     def stamp(self, event: Event) -> Event:
         """Give an event its place among all others."""
+        ...
 
     def record(self, batch: Sequence[EnginePacket]) -> None:
         """Keep the event that was stamped last."""
