@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 
 import pytest
@@ -10,103 +9,12 @@ import trio
 from trio.testing import assert_checkpoints, assert_no_checkpoints
 
 from tests.support.client import settle
+from tests.support.peer import Link, Question, Task, peer_on
 from trio_socketio import Disconnected, TooManyPendingAcks
-from trio_socketio._socket.peer import Peer, encode_batch
+from trio_socketio._socket.peer import encode_batch
 from trio_socketio._wire.engine_packet import EnginePacket, PacketType
 from trio_socketio._wire.json_parser import JSONParser
 from trio_socketio._wire.socket_packet import Event
-
-
-class Link:
-    """A session that keeps what is sent, and has room for so many batches."""
-
-    def __init__(self) -> None:
-        self.sent: list[list[str | bytes]] = []
-        self.put_only: list[list[str | bytes]] = []
-        """What waits for a flush."""
-        self.room = 100
-        self.closed: str | None = None
-        self._waiting = trio.lowlevel.ParkingLot()
-
-    def send(self, batch: list[EnginePacket]) -> None:
-        self._take(batch, self.sent)
-
-    def put(self, batch: list[EnginePacket]) -> None:
-        self._take(batch, self.put_only)
-
-    def _take(self, batch: list[EnginePacket], taken: list[list[str | bytes]]) -> None:
-        if self.closed is not None:
-            raise Disconnected(self.closed)
-        if not self.room:
-            raise trio.WouldBlock
-        self.room -= 1
-        assert all(packet.type is PacketType.MESSAGE for packet in batch)
-        taken.append([packet.data for packet in batch])
-
-    async def wait_room(self) -> None:
-        await self._waiting.park()
-
-    def wake_waiting(self) -> None:
-        self._waiting.unpark_all()
-
-    def make_room(self, batches: int) -> None:
-        self.room = batches
-        self.wake_waiting()
-
-    @property
-    def held(self) -> int:
-        """Tasks that wait for room."""
-        return len(self._waiting)
-
-
-class Journal:
-    """Numbers events, and keeps what it is told to."""
-
-    def __init__(self) -> None:
-        self.stamped = 0
-        self.kept: list[list[str | bytes]] = []
-
-    def stamp(self, event: Event) -> Event:
-        self.stamped += 1
-        return Event(event.namespace, [*event.args, self.stamped], event.ack_id)
-
-    def record(self, batch: list[EnginePacket]) -> None:
-        self.kept.append([packet.data for packet in batch])
-
-
-class Question:
-    """What a peer was asked beside others, and what came of it."""
-
-    def __init__(self) -> None:
-        self.outcome: object = "none yet"
-
-    def answer(self, args) -> None:
-        assert self.outcome == "none yet", "it is settled once"
-        self.outcome = args
-
-    def fail(self, reason: str) -> None:
-        assert self.outcome == "none yet", "it is settled once"
-        self.outcome = reason
-
-
-class Task:
-    """A call under way, that can be cancelled, and what came of it."""
-
-    def __init__(self, nursery: trio.Nursery, function, *args) -> None:
-        self.scope = trio.CancelScope()
-        self.outcome: object = "none yet"
-        nursery.start_soon(self._run, function, args)
-
-    async def _run(self, function, args) -> None:
-        with self.scope:
-            try:
-                self.outcome = await function(*args)
-            except (Disconnected, ValueError) as error:
-                self.outcome = error
-
-
-def peer_on(link: Link, journal: Journal | None = None) -> Peer:
-    return Peer("/chat", link, JSONParser(), max_pending_acks=2, ack_ids=itertools.count(), journal=journal)
 
 
 @pytest.fixture
@@ -402,94 +310,6 @@ class TestAnswerNowait:
         with pytest.raises(Disconnected, match="disconnected: ping timeout"):
             peer.answer_nowait(7, [], flushes=flushes)
         assert (link.sent, link.put_only) == ([], [])
-
-
-class TestJournal:
-    """With one, what is emitted is stamped, and what was queued is kept."""
-
-    @pytest.fixture
-    def journal(self):
-        return Journal()
-
-    @pytest.fixture
-    def peer(self, link, journal):
-        return peer_on(link, journal)
-
-    async def test_emit_and_emit_nowait(self, peer, link, journal):
-        with assert_checkpoints():
-            await peer.emit("x", ["a"])
-        with assert_no_checkpoints():
-            peer.emit_nowait("y", [b"b"])
-        assert link.sent == [['2/chat,["x","a",1]'], ['51-/chat,["y",{"_placeholder":true,"num":0},2]', b"b"]]
-        assert journal.kept == link.sent
-
-    async def test_questions_and_answers_are_neither_stamped_nor_kept(self, peer, link, journal, nursery):
-        Task(nursery, peer.call, "x", [])
-        await peer.answer(7, ["y"])
-        peer.answer_nowait(8, [], flushes=False)
-        peer.ask(9, Question(), TestAsk.BATCH)
-        await settle()
-        assert sorted(link.sent) == [['2/chat,0["x"]'], ['2/chat,7["x"]'], ['3/chat,7["y"]'], ["3/chat,8[]"]]
-        assert (journal.stamped, journal.kept) == (0, [])
-        peer.leave("end")
-
-    async def test_what_was_not_queued_is_not_kept(self, peer, link, journal):
-        link.room = 0
-        with pytest.raises(trio.WouldBlock):
-            peer.emit_nowait("x", [])
-        peer.leave("transport close")
-        with pytest.raises(Disconnected):
-            peer.emit_nowait("x", [])
-        with pytest.raises(Disconnected):
-            await peer.emit("x", [])
-        assert journal.kept == []
-
-    async def test_stamps_rise_in_the_order_of_queueing_also_for_those_who_waited(self, peer, link, journal, nursery):
-        link.room = 0
-        for number in range(3):
-            nursery.start_soon(peer.emit, "x", [f"waits {number}"])
-        await settle()
-        assert (link.held, journal.kept) == (3, [])
-        link.room = 1
-        peer.emit_nowait("x", ["at once"])
-        for _ in range(3):
-            link.make_room(1)
-            await settle()
-        stamps = [int(text[:-1].rpartition(",")[2]) for (text,) in link.sent]
-        assert len(stamps) == 4
-        assert stamps == sorted(stamps)
-        assert journal.kept == link.sent
-
-    @pytest.mark.parametrize("moment", ["already", "while it waits for room"])
-    async def test_cancelled_it_has_sent_and_kept_nothing(self, peer, link, journal, nursery, moment):
-        link.room = 0 if moment == "while it waits for room" else 10
-        task = Task(nursery, peer.emit, "x", [])
-        if moment == "while it waits for room":
-            await settle()
-        task.scope.cancel()
-        await settle()
-        assert task.scope.cancelled_caught
-        link.make_room(10)
-        await settle()
-        assert (link.sent, journal.kept, link.held) == ([], [], 0)
-
-    @pytest.mark.parametrize(
-        ("event", "args", "error"),
-        [("connect", [], ValueError), (5, [], TypeError), ("x", [object()], TypeError), ("x", ["\ud800"], ValueError)],
-    )
-    async def test_what_cannot_be_sent_is_not_kept(self, peer, link, journal, event, args, error):
-        with pytest.raises(error):
-            peer.emit_nowait(event, args)
-        with pytest.raises(error):
-            await peer.emit(event, args)
-        assert (link.sent, journal.kept) == ([], [])
-
-    async def test_another_link_when_the_peer_is_back(self, peer, link, journal, nursery):
-        peer.emit_nowait("x", ["before"])
-        second = peer.link = Link()
-        peer.emit_nowait("x", ["after"])
-        assert (link.sent, second.sent) == ([['2/chat,["x","before",1]']], [['2/chat,["x","after",2]']])
-        assert journal.kept == link.sent + second.sent
 
 
 class TestTrace:
