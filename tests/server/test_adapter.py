@@ -373,6 +373,9 @@ async def test_to_make_room_writers_get_turns(plain, nursery):
             turns += 1
 
     nursery.start_soon(write)
+    await trio.lowlevel.checkpoint()
+    before = turns
     await plain.make_room()
-    assert turns >= TURNS - 1
+    # Within one turn of the scheduler either of the two may go first.
+    assert turns - before >= TURNS - 1
     nursery.cancel_scope.cancel()
