@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from dataclasses import is_dataclass
 from typing import Any, NoReturn, TypeVar, get_type_hints
 
 import msgspec
@@ -32,8 +33,8 @@ def show_as_members_of(module_name: str, namespace: MutableMapping[str, object])
     for name, value in namespace.items():
         private = getattr(value, "__module__", "").startswith(f"{module_name}._")
         if not name.startswith("_") and private and hasattr(value, "__qualname__"):
-            if isinstance(value, type) and issubclass(value, msgspec.Struct):
-                # Its signature is made when asked for, of annotations that are names in the module where it stands.
+            if isinstance(value, type) and (issubclass(value, msgspec.Struct) or is_dataclass(value)):
+                # Whoever asks for its signature or decodes it evaluates annotations, names in the module where it stands.
                 value.__annotations__ = get_type_hints(value)
             value.__module__ = module_name
 

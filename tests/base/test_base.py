@@ -6,6 +6,8 @@ import io
 import logging
 import subprocess
 import sys
+from dataclasses import fields, is_dataclass
+from typing import get_type_hints
 
 import pytest
 
@@ -101,6 +103,14 @@ class TestSurface:
             if isinstance(value, type) and value is not str and not name.startswith("_"):
                 assert value.__module__ == "trio_socketio", name
                 assert value.__doc__, name
+
+    def test_fields_of_public_data_can_be_decoded_by_their_types(self):
+        data = [value for value in vars(trio_socketio).values() if isinstance(value, type) and is_dataclass(value)]
+        assert trio_socketio.Handshake in data
+        for each in data:
+            hints = get_type_hints(each)
+            assert hints.keys() >= {field.name for field in fields(each)}, each
+            assert not [hint for hint in hints.values() if isinstance(hint, str)], each
 
     def test_single_exceptions_come_out_plainly(self):
         with pytest.raises(LookupError), plain_exceptions():

@@ -20,7 +20,7 @@ from tests.support.front import POLLING, FrontClient, frame, frames_of, http, up
 from tests.support.raw_client import raw_client
 from trio_socketio import Limits, Server, serve
 from trio_socketio._engine.session import Session
-from trio_socketio._server.broadcast import TURNS
+from trio_socketio._server.adapter import TURNS
 from trio_socketio._wire.websocket_frame import TEXT
 
 PATIENCE = 20.0

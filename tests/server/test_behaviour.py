@@ -1,194 +1,108 @@
-"""What may be registered for a namespace, and in which order it runs."""
+"""What is registered on one level, and what it inherits: live, and in its order."""
 
 from __future__ import annotations
 
-import functools
-
 import pytest
-import trio
 
-from tests.support.client import connect, settle
-from trio_socketio import Server
-from trio_socketio._server.behaviour import Behaviour
+from trio_socketio._server.behaviour import Behaviour, Functions
 
-KINDS = {"middleware": 1, "on_connection": 1, "on_disconnect": 2, "on_error": 3}
-"""The kinds of handlers and their arguments."""
-
-RESERVED = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]
+KINDS = ["middlewares", "connection", "disconnect", "error", "expired", "packets", "any", "outgoing"]
 
 
-def targets():
-    sio = Server()
-    return [sio, sio.namespace("/chat")]
+async def nothing(socket): ...
 
 
-def test_a_new_namespace_has_none_and_shares_none():
-    one, two = Behaviour(), Behaviour()
-    assert one.middlewares == one.connection == one.disconnect == one.error == []
-    for name in ("middlewares", "connection", "events", "disconnect", "error"):
-        assert getattr(one, name) is not getattr(two, name)
+def functions(names: str, inherited: Functions[str] | None = None) -> Functions[str]:
+    made: Functions[str] = Functions(inherited)
+    for name in names:
+        made.add(name)
+    return made
 
 
-@pytest.mark.parametrize("target", targets(), ids=["server", "namespace"])
-@pytest.mark.parametrize("kind", KINDS)
-class TestKinds:
-    def test_the_decorator_returns_the_function_itself(self, target, kind):
-        async def handler(*args): ...
+class TestFunctions:
+    def test_none(self):
+        assert not functions("")
+        assert list(functions("")) == []
 
-        assert getattr(target, kind)(handler) is handler
+    def test_in_their_order(self):
+        some = functions("ab")
+        some.add("c", prepend=True)
+        some.add("d")
+        assert "".join(some) == "cabd"
 
-    @pytest.mark.parametrize("wrong", [None, "text", lambda *args: None, print, 5])
-    def test_only_async_functions(self, target, kind, wrong):
-        with pytest.raises(TypeError, match="is not an async function: write 'async def"):
-            getattr(target, kind)(wrong)
+    def test_those_that_were_inherited_come_first_and_live(self):
+        family = functions("")
+        namespace = functions("b", family)
+        socket = functions("c", namespace)
+        assert "".join(socket) == "bc"
+        family.add("a")
+        namespace.add("x", prepend=True)
+        assert "".join(socket) == "axbc"
+        assert "".join(family) == "a"
+        assert "".join(namespace) == "axb"
 
-    def test_too_few_and_too_many_parameters(self, target, kind):
-        async def none(): ...
+    @pytest.mark.parametrize(("above", "own", "any_at_all"), [("", "", False), ("a", "", True), ("", "b", True)])
+    def test_whether_there_are_any(self, above, own, any_at_all):
+        assert bool(functions(own, functions(above))) is any_at_all
 
-        async def many(a, b, c, d): ...
+    def test_the_same_one_twice_is_there_twice_and_removed_once(self):
+        some = functions("aba")
+        some.remove("a")
+        assert "".join(some) == "ba"
 
-        for wrong in (none, many):
-            with pytest.raises(TypeError, match=f"can't be called with {KINDS[kind]} arguments"):
-                getattr(target, kind)(wrong)
+    def test_remove_what_is_not_there_or_only_inherited(self):
+        family = functions("a")
+        for some in (functions("", family), functions("b")):
+            with pytest.raises(ValueError, match="'a' is not registered here: nothing to remove"):
+                some.remove("a")
+        assert "".join(family) == "a"
 
-    def test_a_keyword_only_parameter_needs_a_default(self, target, kind):
-        async def wrong(*args, needed): ...
-
-        async def right(*args, option=1): ...
-
-        with pytest.raises(TypeError, match="keyword-only"):
-            getattr(target, kind)(wrong)
-        assert getattr(target, kind)(right) is right
-
-    def test_methods_partials_and_objects_with_an_async_call_will_do(self, target, kind):
-        class Handlers:
-            async def method(self, *args): ...
-
-            async def __call__(self, *args): ...
-
-        async def with_setting(setting, *args): ...
-
-        handlers = Handlers()
-        for handler in (handlers.method, handlers, functools.partial(with_setting, "x")):
-            assert getattr(target, kind)(handler) is handler
-
-
-@pytest.mark.parametrize("target", targets(), ids=["server", "namespace"])
-class TestEvents:
-    def test_the_decorator_returns_the_function_itself(self, target):
-        async def handler(socket): ...
-
-        assert target.on("returned")(handler) is handler
-        assert target.on("returned too", concurrent=True)(handler) is handler
-
-    @pytest.mark.parametrize("name", [*RESERVED, "connection"])
-    def test_reserved_names(self, target, name):
-        with pytest.raises(ValueError, match=f"'{name}' is (reserved|not an event that clients send)"):
-            target.on(name)
-
-    def test_the_parentheses_are_forgotten(self, target):
-        async def handler(socket): ...
-
-        with pytest.raises(TypeError, match="an event's name is text, or .*, not <function"):
-            target.on(handler)
-
-    def test_error_is_a_name_like_any(self, target):
-        async def handler(socket): ...
-
-        target.on("error")(handler)
-
-    @pytest.mark.parametrize("name", [None, 5, b"bytes", ("a",)])
-    def test_names_are_text(self, target, name):
-        async def handler(socket): ...
-
-        with pytest.raises(TypeError, match="an event's name is text"):
-            target.on(name)(handler)
-
-    def test_a_name_has_one_handler(self, target):
-        async def handler(socket): ...
-
-        target.on("taken")(handler)
-        with pytest.raises(ValueError, match="'taken' has a handler already"):
-            target.on("taken")(handler)
-
-    def test_what_is_no_handler(self, target):
-        async def nothing(): ...
-
-        async def keyword(socket, *, needed): ...
-
-        with pytest.raises(TypeError, match="the first is the socket"):
-            target.on("nothing")(nothing)
-        with pytest.raises(TypeError, match="keyword-only"):
-            target.on("keyword")(keyword)
-        with pytest.raises(TypeError, match="is not an async function"):
-            target.on("sync")(lambda socket: None)
-
-    def test_what_was_refused_is_not_registered(self, target):
-        async def handler(socket): ...
-
-        with pytest.raises(TypeError):
-            target.on("tried")(None)
-        target.on("tried")(handler)
+    def test_one_may_remove_itself_while_all_are_called(self):
+        family = functions("ab")
+        some = functions("cd", family)
+        called = []
+        for each in some:
+            called.append(each)
+            (family if each in "ab" else some).remove(each)
+        assert called == list("abcd")
+        assert not some
 
 
-async def test_namespaces_keep_their_handlers_apart(sio, autojump_clock):
-    chat = sio.namespace("/chat")
+class TestBehaviour:
+    def test_a_new_one_has_nothing_and_shares_nothing(self):
+        one, two = Behaviour(), Behaviour()
+        for kind in KINDS:
+            assert not getattr(one, kind)
+            getattr(one, kind).add(nothing)
+            assert not getattr(two, kind)
+        assert one.events is not two.events
 
-    @sio.on("where")
-    async def root(socket):
-        return "root"
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_each_kind_is_inherited_from_level_to_level(self, kind):
+        family = Behaviour()
+        socket = Behaviour(Behaviour(family))
+        getattr(family, kind).add(nothing)
+        assert list(getattr(socket, kind)) == [nothing]
+        others = [other for other in KINDS if other != kind]
+        assert not any(getattr(socket, other) for other in others)
 
-    @chat.on("where")
-    async def in_chat(socket):
-        return "chat"
+    def test_handlers_of_events_too(self):
+        family = Behaviour()
+        socket = Behaviour(Behaviour(family))
+        family.events.add("x", nothing)
+        found = socket.events.find("x")
+        assert found is not None
+        assert found.function is nothing
 
-    async with connect(sio, "40", "40/chat,") as client:
-        await client.put('421["where"]', '42/chat,1["where"]')
-        assert sorted(client.get_waiting()) == ['43/chat,1["chat"]', '431["root"]']
+    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("inherited", [False, True])
+    def test_events_are_looked_at_only_if_somebody_wants_that(self, kind, inherited):
+        above = Behaviour()
+        behaviour = Behaviour(above)
+        assert not behaviour.filters_events
+        getattr(above if inherited else behaviour, kind).add(nothing)
+        assert behaviour.filters_events is (kind in {"any", "packets"})
 
-
-async def test_a_handler_that_is_registered_late_is_there_for_later_events(sio, autojump_clock):
-    async with connect(sio, "40") as client:
-        await client.put('421["x"]')
-        assert client.get_waiting() == []
-
-        @sio.on("x")
-        async def x(socket):
-            return "late"
-
-        await client.put('422["x"]')
-        assert client.get_waiting() == ['432["late"]']
-
-
-async def test_handlers_of_other_shapes_are_called(sio, autojump_clock):
-    seen = []
-
-    class Application:
-        def __init__(self, name):
-            self.name = name
-
-        async def method(self, socket, value):
-            seen.append((self.name, "method", value))
-
-        async def __call__(self, socket, reason):
-            await trio.sleep(0)
-            seen.append((self.name, "call", reason))
-
-    async def with_setting(setting, socket, value="default"):
-        seen.append((setting, value))
-
-    application = Application("app")
-    sio.on("method")(application.method)
-    sio.on("partial")(functools.partial(with_setting, "setting"))
-    sio.on_disconnect(application)
-    async with connect(sio, "40") as client:
-        await client.put('42["method",1]')
-        await client.put('42["partial"]', '42["partial",2]', '42["partial",2,3]')
-        await client.put("41")
-        await settle()
-    assert seen == [
-        ("app", "method", 1),
-        ("setting", "default"),
-        ("setting", 2),
-        ("app", "call", "client namespace disconnect"),
-    ]
+    def test_it_takes_no_other_attributes(self):
+        with pytest.raises(AttributeError):
+            Behaviour().handlers = []

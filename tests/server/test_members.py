@@ -1,67 +1,35 @@
-"""Who is in a namespace, and what a delivery to each of them does: it never blocks, and never raises."""
+"""Who is in a namespace, and what a delivery to each of them does: it never blocks, never raises for a socket's state.
+
+Questions, and what is done to sockets: ``test_members_questions.py``. Lost ones: ``test_members_lost.py``.
+"""
 
 from __future__ import annotations
 
 import logging
-from types import SimpleNamespace
 
 import pytest
 import trio
 from trio.testing import assert_no_checkpoints
 
+from tests.support.members import EVENT, FRAMES, PLAIN, VOLATILE, CountingParser, Worker, enter, frames
 from trio_socketio import CloseReason, Disconnected
-from trio_socketio._server.adapter import LocalAdapter
+from trio_socketio._server.answers import Answers
+from trio_socketio._server.local_adapter import LocalAdapter
 from trio_socketio._server.members import Members
 from trio_socketio._server.target import Target
-from trio_socketio._wire.engine_packet import EnginePacket, PacketType
 from trio_socketio._wire.json_parser import JSONParser
 from trio_socketio._wire.socket_packet import Event
-
-BATCH = [EnginePacket(PacketType.MESSAGE, "x")]
-
-
-class Session:
-    """Keeps what it is given, or raises ``failure``; tells ``on_close`` when it is closed."""
-
-    def __init__(self) -> None:
-        self.sent: list[object] = []
-        self.volatile: list[object] = []
-        self.reasons: list[CloseReason] = []
-        self.failure: Exception | None = None
-        self.on_close = lambda: None
-        self.outbox = SimpleNamespace(is_crowded=False)
-
-    def send(self, batch):
-        if self.failure is not None:
-            raise self.failure
-        self.sent.append(batch)
-
-    def send_volatile(self, batch):
-        self.volatile.append(batch)
-
-    def close(self, reason):
-        self.reasons.append(reason)
-        self.on_close()
-
-
-def worker(socket_id: str) -> SimpleNamespace:
-    """All that members look at."""
-    return SimpleNamespace(session=Session(), socket=SimpleNamespace(id=socket_id, disconnect_reason="ping timeout"))
 
 
 @pytest.fixture
 def members():
-    return Members("/chat", JSONParser(), LocalAdapter)
+    return Members("/chat", CountingParser(), LocalAdapter)
 
 
 @pytest.fixture
 def entered(members):
-    """Workers a, b and c, who are in the namespace and in the rooms of their ids."""
-    workers = [worker(socket_id) for socket_id in "abc"]
-    for each in workers:
-        members.enter(each)
-        members.adapter.add(each.socket.id, [each.socket.id])
-    return workers
+    """Workers a, b and c."""
+    return enter(members, "abc")
 
 
 class TestMembership:
@@ -78,7 +46,7 @@ class TestMembership:
         )
 
     def test_who_leaves_without_having_entered_or_again(self, members, entered):
-        members.leave(worker("stranger"))
+        members.leave(Worker(members, "stranger"))
         members.leave(entered[0])
         members.leave(entered[0])
         assert len(members) == 2
@@ -115,41 +83,63 @@ class TestTheAdapter:
 
 
 class TestDeliver:
-    async def test_a_batch_is_sent(self, members, entered):
+    async def test_an_event_is_sent(self, members, entered):
         a, b, _ = entered
         with assert_no_checkpoints():
-            members.deliver(["a"], BATCH, volatile=False)
-            members.deliver(["b"], BATCH, volatile=True)
-        assert (a.session.sent, a.session.volatile) == ([BATCH], [])
-        assert (b.session.sent, b.session.volatile) == ([], [BATCH])
+            members.deliver(["a"], EVENT, PLAIN)
+            members.deliver(["b"], EVENT, VOLATILE)
+        assert ([frames(each) for each in a.session.sent], a.session.volatile) == ([FRAMES], [])
+        assert (b.session.sent, [frames(each) for each in b.session.volatile]) == ([], [FRAMES])
 
-    @pytest.mark.parametrize("volatile", [True, False])
-    def test_nobody_has_the_id(self, members, entered, volatile):
+    @pytest.mark.parametrize("flags", [PLAIN, VOLATILE])
+    def test_it_encodes_once_and_all_share_the_packets(self, members, entered, flags):
+        members.deliver(["a", "b", "c"], EVENT, flags)
+        assert members.parser.encoded == 1
+        sent = [batch for each in entered for batch in each.session.sent + each.session.volatile]
+        assert len(sent) == 3
+        assert len({tuple(map(id, batch)) for batch in sent}) == 1
+
+    @pytest.mark.parametrize(("argument", "error"), [(object(), TypeError), ("\ud800", ValueError)])
+    @pytest.mark.parametrize("ids", [[], ["a"], ["stranger"]])
+    def test_what_cannot_be_encoded_reaches_nobody_and_says_so_even_if_nobody_is_there(
+        self, members, entered, argument, error, ids
+    ):
+        event = Event("/chat", ["x", argument])
+        answers = Answers._create()
+        with pytest.raises(error):
+            members.deliver(ids, event, PLAIN)
+        with pytest.raises(error):
+            members.ask(ids, event, PLAIN, answers)
+        assert not entered[0].session.sent
+        assert answers.missing == frozenset()
+
+    @pytest.mark.parametrize("flags", [PLAIN, VOLATILE])
+    def test_nobody_has_the_id(self, members, entered, flags):
         members.leave(entered[0])
         for socket_id in ("stranger", "a"):
-            members.deliver([socket_id], BATCH, volatile=volatile)
+            members.deliver([socket_id], EVENT, flags)
         assert not any(each.session.sent or each.session.volatile for each in entered)
 
-    def test_it_says_whether_the_client_is_crowded(self, members, entered):
+    def test_it_says_whether_a_client_is_crowded(self, members, entered):
         entered[0].session.outbox.is_crowded = True
-        said = {each: members.deliver([each], BATCH, volatile=False) for each in ("a", "b", "stranger")}
-        assert said == {"a": True, "b": False, "stranger": False}
-        assert members.deliver(["a"], BATCH, volatile=True) is False, "what is volatile waits for nothing"
+        said = {each: members.deliver(list(each), EVENT, PLAIN) for each in ("a", "b", "ab", "ba", "bc", "?")}
+        assert said == {"a": True, "b": False, "ab": True, "ba": True, "bc": False, "?": False}
+        assert members.deliver(["a"], EVENT, VOLATILE) is False, "what is volatile waits for nothing"
 
     def test_one_that_reads_too_slowly_is_closed_and_named_in_the_log(self, members, entered, caplog):
         caplog.set_level(logging.INFO, "trio_socketio.namespace")
         a, b, _ = entered
         a.session.failure = trio.WouldBlock()
-        members.deliver(["a"], BATCH, volatile=False)
-        members.deliver(["b"], BATCH, volatile=False)
+        members.deliver(["a", "b"], EVENT, PLAIN)
         assert a.session.reasons == [CloseReason.SLOW_CONSUMER]
-        assert (b.session.sent, b.session.reasons) == ([BATCH], [])
+        assert (len(b.session.sent), b.session.reasons) == (1, [])
         assert [record.getMessage() for record in caplog.records] == ["/chat: 'a' reads too slowly, disconnected"]
 
     def test_one_that_is_gone_is_passed_over(self, members, entered):
         entered[0].session.failure = Disconnected("transport close")
-        members.deliver(["a"], BATCH, volatile=False)
+        members.deliver(["a", "b"], EVENT, PLAIN)
         assert entered[0].session.reasons == []
+        assert len(entered[1].session.sent) == 1
 
     def test_the_slow_are_dropped_in_the_midst_of_a_broadcast(self, members, entered):
         a, b, c = entered
@@ -162,7 +152,7 @@ class TestDeliver:
                 members.adapter.remove_all(each.socket.id)
 
         a.session.on_close = leave
-        members.adapter.broadcast(Event("/chat", ["x"]), Target())
+        members.adapter.broadcast(EVENT, PLAIN)
         assert [len(each.session.sent) for each in (a, b, c)] == [0, 0, 1]
 
 
@@ -174,7 +164,7 @@ class TestTrace:
     def test_who_comes_and_goes(self, caplog):
         caplog.set_level(logging.DEBUG, "trio_socketio.namespace")
         members = Members("/chat", JSONParser(), LocalAdapter)
-        one = worker("a")
+        one = Worker(members, "a")
         members.leave(one)
         members.enter(one)
         members.leave(one)

@@ -9,8 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trio_socketio._socket.handlers import Handlers, check_handled_event, check_handler
-from trio_socketio._socket.signature import Registered
+from trio_socketio._socket.handlers import (
+    Handlers,
+    check_handled_event,
+    check_handler,
+    check_listener,
+)
+from trio_socketio._socket.signature import Registered, is_async
 from trio_socketio._wire.socket_packet import RESERVED_EVENTS
 
 
@@ -200,6 +205,94 @@ class TestRegistry:
             registered(plain).concurrent = True
 
 
+class TestOnce:
+    def test_it_is_for_one_event(self):
+        handlers = Handlers()
+        handlers.add("a", plain, once=True)
+        assert handlers.find("a") == Registered(plain, False, 0, 0, True)
+        handlers.remove("a")
+        assert handlers.find("a") is None
+
+    @pytest.mark.parametrize("concurrent", [False, True])
+    @pytest.mark.parametrize("once", [False, True])
+    def test_what_is_plain_is_simply_called(self, concurrent, once):
+        assert registered(plain, concurrent=concurrent, once=once).is_plain is not (concurrent or once)
+
+
+class TestRemove:
+    def test_the_name_is_free_again(self):
+        handlers = Handlers()
+        handlers.add("a", plain)
+        handlers.remove("a")
+        assert handlers.find("a") is None
+        handlers.add("a", one)
+        assert handlers.find("a").function is one
+
+    @pytest.mark.parametrize("name", ["never", "connect", None, 5])
+    def test_what_is_not_there(self, name):
+        with pytest.raises(ValueError, match=f"the event {name!r} has no handler here: nothing to remove"):
+            Handlers().remove(name)
+
+    def test_what_is_inherited_is_not_removed_here(self):
+        above = Handlers()
+        above.add("a", plain)
+        with pytest.raises(ValueError, match="'a' has no handler here"):
+            Handlers(above).remove("a")
+        assert above.find("a").function is plain
+
+
+class TestInherited:
+    @pytest.fixture
+    def levels(self):
+        """A family, a namespace, a socket."""
+        family = Handlers()
+        namespace = Handlers(family)
+        return family, namespace, Handlers(namespace)
+
+    def test_the_nearest_one_handles_it(self, levels):
+        family, namespace, socket = levels
+        found = []
+        for level, function in ((family, plain), (namespace, one), (socket, with_default)):
+            level.add("a", function)
+            found.append(socket.find("a").function)
+        assert found == [plain, one, with_default]
+        assert (family.find("a").function, namespace.find("a").function) == (plain, one)
+
+    def test_it_is_looked_for_live(self, levels):
+        family, _, socket = levels
+        assert socket.find("a") is None
+        family.add("a", plain)
+        assert socket.find("a").function is plain
+        socket.add("a", one)
+        socket.remove("a")
+        assert socket.find("a").function is plain
+        family.remove("a")
+        assert socket.find("a") is None
+
+
+class TestCheckListener:
+    @pytest.mark.parametrize("function", [print, lambda *args: None, SyncCallable(), functools.partial(print, 1), list])
+    def test_plain_functions(self, function):
+        check_listener(function, "listener(a)")
+
+    @pytest.mark.parametrize(
+        "function", [None, 5, "text", plain, Callable(), Methods().method, functools.partial(one, 1)]
+    )
+    def test_what_is_none(self, function):
+        with pytest.raises(TypeError, match=r"is not a plain function: write 'def listener\(a\)', not async"):
+            check_listener(function, "listener(a)")
+
+
+class TestIsAsync:
+    @pytest.mark.parametrize("function", [plain, Callable(), Methods().method, functools.partial(plain)])
+    def test_it_is(self, function):
+        assert is_async(function)
+
+    @pytest.mark.parametrize("other", [None, print, Callable, SyncCallable(), functools.partial(print), object()])
+    def test_it_is_not(self, other):
+        assert not is_async(other)
+
+
 class TestNames:
     @pytest.mark.parametrize("name", sorted(RESERVED_EVENTS))
     def test_reserved(self, name):
@@ -213,6 +306,14 @@ class TestNames:
     def test_what_other_libraries_call_the_life_of_a_socket(self, name, instead):
         with pytest.raises(ValueError, match=f"not an event that clients send: register with {instead}"):
             Handlers().add(name, plain, concurrent=False)
+
+    def test_reserved_names_are_no_events_of_clients(self):
+        for name in RESERVED_EVENTS | {"connection"}:
+            with pytest.raises(ValueError, match="is reserved|is not an event that clients send"):
+                check_handled_event(name)
+        with pytest.raises(TypeError, match="an event's name is text"):
+            check_handled_event(None)
+        check_handled_event("message")
 
     @pytest.mark.parametrize("name", [None, 5, b"bytes", ("a",), ["a"], plain, Methods, Methods().method])
     def test_no_name(self, name):

@@ -9,61 +9,12 @@ import trio
 from trio.testing import assert_checkpoints, assert_no_checkpoints
 
 from tests.support.client import settle
+from tests.support.peer import Link, Question, Task, peer_on
 from trio_socketio import Disconnected, TooManyPendingAcks
-from trio_socketio._socket.peer import Peer, encode_batch
+from trio_socketio._socket.peer import encode_batch
 from trio_socketio._wire.engine_packet import EnginePacket, PacketType
 from trio_socketio._wire.json_parser import JSONParser
 from trio_socketio._wire.socket_packet import Event
-
-
-class Link:
-    """A session that keeps what is sent, and has room for so many batches."""
-
-    def __init__(self) -> None:
-        self.sent: list[list[str | bytes]] = []
-        self.room = 100
-        self.closed: str | None = None
-        self._waiting = trio.lowlevel.ParkingLot()
-
-    def send(self, batch: list[EnginePacket]) -> None:
-        if self.closed is not None:
-            raise Disconnected(self.closed)
-        if not self.room:
-            raise trio.WouldBlock
-        self.room -= 1
-        assert all(packet.type is PacketType.MESSAGE for packet in batch)
-        self.sent.append([packet.data for packet in batch])
-
-    async def wait_room(self) -> None:
-        await self._waiting.park()
-
-    def wake_waiting(self) -> None:
-        self._waiting.unpark_all()
-
-    def make_room(self, batches: int) -> None:
-        self.room = batches
-        self.wake_waiting()
-
-    @property
-    def held(self) -> int:
-        """Tasks that wait for room."""
-        return len(self._waiting)
-
-
-class Task:
-    """A call under way, that can be cancelled, and what came of it."""
-
-    def __init__(self, nursery: trio.Nursery, function, *args) -> None:
-        self.scope = trio.CancelScope()
-        self.outcome: object = "none yet"
-        nursery.start_soon(self._run, function, args)
-
-    async def _run(self, function, args) -> None:
-        with self.scope:
-            try:
-                self.outcome = await function(*args)
-            except (Disconnected, ValueError) as error:
-                self.outcome = error
 
 
 @pytest.fixture
@@ -73,7 +24,7 @@ def link():
 
 @pytest.fixture
 def peer(link):
-    return Peer("/chat", link, JSONParser(), max_pending_acks=2)
+    return peer_on(link)
 
 
 def test_a_packet_and_its_attachments_are_one_batch():
@@ -293,6 +244,74 @@ class TestGone:
         assert len(peer.acks) == 0
 
 
+class TestAsk:
+    """A question that others are asked too: the packets and the id are made once for all."""
+
+    BATCH = [EnginePacket(PacketType.MESSAGE, '2/chat,7["x"]')]
+
+    def test_it_is_sent_as_it_is_and_answered(self, peer, link):
+        question = Question()
+        assert peer.ask(7, question, self.BATCH)
+        assert (link.sent, question.outcome, len(peer.acks)) == ([['2/chat,7["x"]']], "none yet", 1)
+        assert peer.acks.settle(7, ["yes"])
+        assert not peer.acks.settle(7, ["no"])
+        assert question.outcome == ["yes"]
+
+    def test_who_leaves_fails_it(self, peer):
+        question = Question()
+        peer.ask(7, question, self.BATCH)
+        peer.leave("ping timeout")
+        assert (question.outcome, len(peer.acks)) == ("ping timeout", 0)
+
+    def test_it_counts_as_an_answer_that_is_owed(self, peer, link):
+        peer.ask(7, Question(), self.BATCH)
+        peer.acks.open()
+        question = Question()
+        with pytest.raises(TooManyPendingAcks):
+            peer.ask(8, question, self.BATCH)
+        assert (len(link.sent), len(peer.acks), question.outcome) == (1, 2, "none yet")
+        assert not peer.acks.settle(8, ["unasked"])
+
+    def test_no_room_leaves_it_open_for_the_end_that_follows(self, peer, link):
+        link.room = 0
+        question = Question()
+        assert not peer.ask(7, question, self.BATCH)
+        peer.leave("slow consumer")
+        assert (link.sent, question.outcome) == ([], "slow consumer")
+
+    @pytest.mark.parametrize("gone", ["peer", "link"])
+    def test_who_is_gone_is_not_asked_and_the_question_is_not_failed_behind_the_askers_back(self, peer, link, gone):
+        if gone == "peer":
+            peer.leave("transport close")
+        else:
+            link.closed = "transport close"
+        question = Question()
+        with pytest.raises(Disconnected, match="disconnected: transport close"):
+            peer.ask(7, question, self.BATCH)
+        assert (link.sent, len(peer.acks), question.outcome) == ([], 0, "none yet")
+
+
+class TestAnswerNowait:
+    async def test_it_is_sent_at_once_or_left_to_the_flush(self, peer, link):
+        with assert_no_checkpoints():
+            assert peer.answer_nowait(7, ["a"], flushes=False)
+            assert peer.answer_nowait(8, [], flushes=True)
+        assert (link.sent, link.put_only) == ([['3/chat,7["a"]']], [["3/chat,8[]"]])
+
+    @pytest.mark.parametrize("flushes", [False, True])
+    def test_no_room(self, peer, link, flushes):
+        link.room = 0
+        assert not peer.answer_nowait(7, [], flushes=flushes)
+        assert (link.sent, link.put_only) == ([], [])
+
+    @pytest.mark.parametrize("flushes", [False, True])
+    def test_gone(self, peer, link, flushes):
+        peer.leave("ping timeout")
+        with pytest.raises(Disconnected, match="disconnected: ping timeout"):
+            peer.answer_nowait(7, [], flushes=flushes)
+        assert (link.sent, link.put_only) == ([], [])
+
+
 class TestTrace:
     def test_silent_by_default(self, peer, caplog):
         peer.emit_nowait("x", [])
@@ -300,7 +319,7 @@ class TestTrace:
 
     def test_packets_are_shown_cut_short(self, link, caplog):
         caplog.set_level(logging.DEBUG, "trio_socketio.socket")
-        peer = Peer("/chat", link, JSONParser(), 1)
+        peer = peer_on(link)
         peer.emit_nowait("x", ["y" * 1000])
         (record,) = caplog.records
         assert record.getMessage().startswith('/chat sends [\'2/chat,["x","yyy')
@@ -308,7 +327,7 @@ class TestTrace:
 
     def test_what_is_not_sent_is_not_shown(self, link, caplog):
         caplog.set_level(logging.DEBUG, "trio_socketio.socket")
-        peer = Peer("/chat", link, JSONParser(), 1)
+        peer = peer_on(link)
         peer.leave("gone")
         with pytest.raises(Disconnected):
             peer.emit_nowait("x", [])

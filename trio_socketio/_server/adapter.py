@@ -11,10 +11,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeAlias
 
+import trio
+
 from trio_socketio._server.answers import AnswerSink
 from trio_socketio._server.description import SocketDescription
 from trio_socketio._server.target import Target
 from trio_socketio._wire.socket_packet import Event
+
+TURNS = 32
+"""Steps that every writer may take before the next broadcast when one of them is behind; a message takes about ten."""
 
 Forget: TypeAlias = Callable[[], None]
 """Ends a question: answers that come later are dropped."""
@@ -89,8 +94,22 @@ class Broadcaster(ABC):
 
     @property
     def is_crowded(self) -> bool:
-        """At the last broadcast a client of this server was crowded: ``emit`` lets writers go on before the next one."""
+        """Who sends more should ``make_room`` first: at the last broadcast a client of this server was crowded.
+
+        An adapter with a queue of its own, to other servers, says so too when that is more than half full.
+        """
         return False
+
+    async def make_room(self) -> None:
+        """Let writers go on before the next broadcast; called by ``emit``, ``call`` and their like when it ``is_crowded``.
+
+        An adapter with a queue of its own may wait here for room in it. What is synchronous can't wait: a queue that is full
+        then is the adapter's to bear.
+        """
+        # Who sends in a loop must not starve the writers, and so make clients slow that are not. They get turns of the
+        # scheduler, and nothing is waited for: a client that doesn't read costs no more than that.
+        for _ in range(TURNS):
+            await trio.lowlevel.checkpoint()
 
     @abstractmethod
     def ask(self, event: Event, target: Target, sink: AnswerSink) -> Forget:

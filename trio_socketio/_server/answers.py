@@ -38,14 +38,16 @@ class Answers(metaclass=NoPublicConstructor):
     """Answers as they come: ``async for socket_id, answer in answers``.
 
     The iteration ends when everybody has answered or left; how long to wait for those who do neither is the caller's to
-    say, with a cancel scope round it. Then ``missing`` names them.
+    say, with a cancel scope round it. Then ``missing`` names them. Outside of the block there is nothing to wait for: what
+    has come in time is still here.
     """
 
-    __slots__ = ("_complete", "_left", "_lot", "_pending", "_ready")
+    __slots__ = ("_answered", "_complete", "_left", "_lot", "_pending", "_ready")
 
     def __init__(self) -> None:
         self._pending: set[str] = set()
         self._left: set[str] = set()
+        self._answered: set[str] = set()
         self._ready: deque[tuple[str, Any]] = deque()
         self._complete = False
         self._lot = trio.lowlevel.ParkingLot()
@@ -71,12 +73,16 @@ class Answers(metaclass=NoPublicConstructor):
 
     def expect(self, names: Iterable[str]) -> None:
         """See ``AnswerSink``."""
-        self._pending.update(names)
+        if not self._complete:
+            # Who is asked twice (it was lost, and is back on another server) has a new chance, but one answer.
+            self._pending.update(name for name in names if name not in self._answered)
+            self._left -= self._pending
 
     def answer(self, name: str, args: Sequence[Any]) -> None:
         """See ``AnswerSink``."""
         if name in self._pending:
             self._pending.remove(name)
+            self._answered.add(name)
             self._ready.append((name, single(args)))
             self._lot.unpark_all()
 
@@ -91,3 +97,11 @@ class Answers(metaclass=NoPublicConstructor):
         """See ``AnswerSink``."""
         self._complete = True
         self._lot.unpark_all()
+
+    # For who has asked.
+
+    def end(self) -> None:
+        """Wait for nobody any more: who has not answered counts as one who has left."""
+        self._left |= self._pending
+        self._pending.clear()
+        self.close()

@@ -19,9 +19,6 @@ from trio_socketio._types import Data, Room
 from trio_socketio._util import NoPublicConstructor
 from trio_socketio._wire.socket_packet import Event
 
-TURNS = 32
-"""Steps that every writer may take before the next broadcast when one of them is behind; a message takes about ten."""
-
 
 class HasId(Protocol):
     """A socket."""
@@ -101,10 +98,7 @@ class BroadcastOperator(metaclass=NoPublicConstructor):
         """
         await trio.lowlevel.checkpoint()
         if self._adapter.is_crowded:
-            # Who sends in a loop must not starve the writers, and so make clients slow that are not. They get turns of the
-            # scheduler, and nothing is waited for: a client that doesn't read costs no more than that.
-            for _ in range(TURNS):
-                await trio.lowlevel.checkpoint()
+            await self._adapter.make_room()
         self.emit_nowait(event, *args)
 
     @sends
@@ -137,12 +131,15 @@ class BroadcastOperator(metaclass=NoPublicConstructor):
             msg = "a volatile event may be dropped: it can't be asked for answers"
             raise ValueError(msg)
         await trio.lowlevel.checkpoint()
+        if self._adapter.is_crowded:
+            await self._adapter.make_room()
         answers: Answers = Answers._create()
         forget = self._adapter.ask(Event(self._namespace, [name, *args]), self._target, answers)
         try:
             yield answers
         finally:
             forget()
+            answers.end()
 
     @sends
     async def gather(self, event: EventName, *args: Data) -> dict[str, Any]:
@@ -168,12 +165,18 @@ class BroadcastOperator(metaclass=NoPublicConstructor):
     def sockets_join(self, *rooms: Room) -> None:
         """Put the sockets into rooms; returns at once, other servers follow.
 
-        A socket that is in ``Limits.max_rooms_per_socket`` already stays out, and that is logged.
+        A socket that ``Socket.join`` would refuse, since it is in ``Limits.max_rooms_per_socket`` already or the name is too
+        long, stays out of all of them, and that is logged.
 
         Raises:
             TypeError: a name that is not text.
+            ValueError: an empty name.
         """
-        self._adapter.add_sockets(self._target, sorted(names_of(rooms)))
+        names = names_of(rooms)
+        if "" in names:
+            msg = "a room's name is not empty"
+            raise ValueError(msg)
+        self._adapter.add_sockets(self._target, sorted(names))
 
     def sockets_leave(self, *rooms: Room) -> None:
         """Take the sockets out of rooms; returns at once, other servers follow.

@@ -96,6 +96,13 @@ class Family(Broadcaster):
         """A client was crowded."""
         return any(members.adapter.is_crowded for members in self)
 
+    async def make_room(self) -> None:
+        """Let writers go on, of those that are crowded."""
+        await trio.lowlevel.checkpoint()
+        for members in self:
+            if members.adapter.is_crowded:
+                await members.adapter.make_room()
+
     def ask(self, event: Event, target: Target, sink: AnswerSink) -> Forget:
         """Send an event to sockets, and hand on their answers."""
         return self._ask_each(lambda members, each: members.adapter.ask(_within(members, event), target, each), sink)

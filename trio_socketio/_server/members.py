@@ -44,7 +44,7 @@ class Members:
         parser: the server's.
         adapter: makes the adapter.
         inherited: what is registered for the family of the namespace, if it has one.
-        inherited_server_events: likewise.
+        inherited_server_events: likewise, for events of other servers.
         parameters: what the family's pattern has found in the name.
         recovery: the server's, if it has one.
         emptied: called when nobody is left, nor lost.
@@ -218,20 +218,25 @@ class Members:
         batch = encode_batch(self.parser, Event(event.namespace, event.args, ack_id))
         asked = [worker for worker in map(self._workers.get, socket_ids) if worker is not None]
         sink.expect(worker.socket.id for worker in asked)
-        for worker in asked:
-            try:
-                if not worker.peer.ask(ack_id, _Question(worker.socket.id, sink), batch):
-                    self._cut_off(worker)
-            except (TooManyPendingAcks, Disconnected):
-                sink.leave(worker.socket.id)
+        reached = [worker.socket.id for worker in asked if self._put_question(worker, ack_id, sink, batch)]
         if self._watched or self.behaviour.has_outgoing:
-            self._show(socket_ids, event)
+            self._show(reached, event)
 
         def forget() -> None:
             for worker in asked:
                 worker.peer.acks.forget(ack_id)
 
         return forget
+
+    def _put_question(self, worker: Tenant, ack_id: int, sink: AnswerSink, batch: Sequence[EnginePacket]) -> bool:
+        try:
+            is_queued = worker.peer.ask(ack_id, _Question(worker.socket.id, sink), batch)
+        except (TooManyPendingAcks, Disconnected):
+            sink.leave(worker.socket.id)
+            return False
+        if not is_queued:
+            self._cut_off(worker)
+        return is_queued
 
     def describe(self, socket_ids: Iterable[str]) -> list[SocketDescription]:
         """Describe sockets."""

@@ -205,7 +205,10 @@ class Namespace:
         """
         check_server_event(event)
         await trio.lowlevel.checkpoint()
-        self._server._place(self._name).adapter.server_side_emit([event, *args])
+        adapter = self._server._place(self._name).adapter
+        if adapter.is_crowded:
+            await adapter.make_room()
+        adapter.server_side_emit([event, *args])
 
     @asynccontextmanager
     async def server_side_call(self, event: str, *args: Data) -> AsyncIterator[Answers]:
@@ -219,12 +222,16 @@ class Namespace:
         """
         check_server_event(event)
         await trio.lowlevel.checkpoint()
+        adapter = self._server._place(self._name).adapter
+        if adapter.is_crowded:
+            await adapter.make_room()
         answers: Answers = Answers._create()
-        forget = self._server._place(self._name).adapter.server_side_ask([event, *args], answers)
+        forget = adapter.server_side_ask([event, *args], answers)
         try:
             yield answers
         finally:
             forget()
+            answers.end()
 
     def _everybody(self) -> BroadcastOperator:
         place = self._server._place(self._name)

@@ -88,7 +88,8 @@ class RemoteSocket(metaclass=NoPublicConstructor):
         """Send an event and wait for the client's acknowledgement; see ``Socket.call``.
 
         Raises:
-            Disconnected: the client is gone, also while this waits.
+            Disconnected: the client is gone, also while this waits; or it was not asked, since it owes
+                ``Limits.max_pending_acks`` answers.
             InvalidAnswer: it is not what the contract says.
             TypeError: the name is not text, or an argument can't be encoded.
             ValueError: the name is reserved, or the arguments are nested too deeply.

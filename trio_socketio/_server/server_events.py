@@ -33,7 +33,11 @@ def check_server_event(name: object) -> None:
 
 @final
 class ServerEvents:
-    """Which function of this server handles which event of other ones; inherited ones are for what it has none for."""
+    """Which function of this server handles which event of other ones.
+
+    Args:
+        inherited: those of the namespace's family, for events that it has none for.
+    """
 
     __slots__ = ("_handlers", "_inherited")
 
@@ -57,11 +61,18 @@ class ServerEvents:
             raise ValueError(msg)
         self._handlers[name] = function
 
+    def find(self, name: str) -> Callable[..., Awaitable[Any]] | None:
+        """Return the handler of an event."""
+        handler = self._handlers.get(name)
+        if handler is None and self._inherited is not None:
+            return self._inherited.find(name)
+        return handler
+
     async def handle(self, args: Sequence[Any]) -> Sequence[Any]:
         """Handle an event; an error is logged, and answers nothing."""
         await trio.lowlevel.checkpoint()
         name, *rest = args
-        handler = self._find(name)
+        handler = self.find(name)
         if handler is None:
             return ()
         try:
@@ -70,9 +81,3 @@ class ServerEvents:
             _logger.exception("error in a handler of the server's event %s", shortened(name))
             return ()
         return result if isinstance(result, tuple) else () if result is None else (result,)
-
-    def _find(self, name: str) -> Callable[..., Awaitable[Any]] | None:
-        handler = self._handlers.get(name)
-        if handler is None and self._inherited is not None:
-            return self._inherited._find(name)
-        return handler
