@@ -110,7 +110,6 @@ class TestRun:
             dispatcher.close()
 
         behaviour.packets.add(change)
-        behaviour.changed()
         behaviour.events.add("x", handler)
         assert dispatcher.queue.put_nowait(Event("/", args), 1)
         async with trio.open_nursery() as nursery:

@@ -273,14 +273,14 @@ class TestInherited:
 class TestCheckListener:
     @pytest.mark.parametrize("function", [print, lambda *args: None, SyncCallable(), functools.partial(print, 1), list])
     def test_plain_functions(self, function):
-        check_listener(function, "listener(a)")
+        check_listener(function, 1, "listener(a)")
 
     @pytest.mark.parametrize(
         "function", [None, 5, "text", plain, Callable(), Methods().method, functools.partial(one, 1)]
     )
     def test_what_is_none(self, function):
         with pytest.raises(TypeError, match=r"is not a plain function: write 'def listener\(a\)', not async"):
-            check_listener(function, "listener(a)")
+            check_listener(function, 1, "listener(a)")
 
 
 class TestIsAsync:

@@ -19,12 +19,18 @@ AsyncFunction: TypeAlias = Callable[..., Awaitable[Any]]
 
 @final
 class Functions(Generic[F]):
-    """Functions of one kind, in their order: those that were inherited come first."""
+    """Functions of one kind, in their order: those that were inherited come first.
 
-    __slots__ = ("_inherited", "_own")
+    Args:
+        inherited: those of the level above.
+        changed: called when there are other ones on this level.
+    """
 
-    def __init__(self, inherited: Functions[F] | None = None) -> None:
+    __slots__ = ("_changed", "_inherited", "_own")
+
+    def __init__(self, inherited: Functions[F] | None = None, changed: Callable[[], None] | None = None) -> None:
         self._inherited = inherited
+        self._changed = changed
         self._own: list[F] = []
 
     def __bool__(self) -> bool:
@@ -39,6 +45,8 @@ class Functions(Generic[F]):
     def add(self, function: F, *, prepend: bool = False) -> None:
         """Register a function as the last one of this level, or as the first."""
         self._own.insert(0 if prepend else len(self._own), function)
+        if self._changed is not None:
+            self._changed()
 
     def remove(self, function: F) -> None:
         """Take a function out.
@@ -50,6 +58,8 @@ class Functions(Generic[F]):
             msg = f"{function!r} is not registered here: nothing to remove"
             raise ValueError(msg)
         self._own.remove(function)
+        if self._changed is not None:
+            self._changed()
 
 
 @final
@@ -87,14 +97,14 @@ class Behaviour:
         self.error: Functions[AsyncFunction] = Functions(above and above.error)
         self.expired: Functions[AsyncFunction] = Functions(above and above.expired)
         """Told that a lost socket can't come back any more."""
-        self.packets: Functions[AsyncFunction] = Functions(above and above.packets)
+        self.packets: Functions[AsyncFunction] = Functions(above and above.packets, self._change)
         """Middlewares for events."""
-        self.any: Functions[AsyncFunction] = Functions(above and above.any)
+        self.any: Functions[AsyncFunction] = Functions(above and above.any, self._change)
         """Told of every event that comes."""
-        self.outgoing: Functions[Callable[..., object]] = Functions(above and above.outgoing)
+        self.outgoing: Functions[Callable[..., object]] = Functions(above and above.outgoing, self._change)
         """Told of every event that is sent."""
         self.filters_events: bool = False
-        """Somebody has a look at events before their handlers get them. Settled by ``changed``: every event asks for it."""
+        """Somebody has a look at events before their handlers get them. Kept, since every event asks for it."""
         self.has_outgoing: bool = False
         """Somebody is told of what is sent; likewise."""
         self._heirs: WeakSet[Behaviour] | None = None
@@ -103,14 +113,13 @@ class Behaviour:
             if inherited._heirs is None:
                 inherited._heirs = WeakSet()
             inherited._heirs.add(self)
-        self.changed()
+        self._change()
         self._told = told
 
-    def changed(self) -> None:
-        """Note that there are other functions in ``any``, ``packets`` or ``outgoing``."""
+    def _change(self) -> None:
         self.filters_events = bool(self.any) or bool(self.packets)
         self.has_outgoing = bool(self.outgoing)
         if self._told is not None:
             self._told()
         for heir in self._heirs or ():
-            heir.changed()
+            heir._change()

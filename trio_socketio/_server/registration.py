@@ -74,9 +74,7 @@ class Registration:
             TypeError: another kind of function.
         """
         check_handler(function, 2, "listener(socket, event, *args)")
-        level = self._level()
-        level.any.add(function, prepend=prepend)
-        level.changed()
+        self._level().any.add(function, prepend=prepend)
         return function
 
     def off_any(self, function: Callable[..., Awaitable[Any]]) -> None:
@@ -85,9 +83,7 @@ class Registration:
         Raises:
             ValueError: it is not registered on this level.
         """
-        level = self._level()
-        level.any.remove(function)
-        level.changed()
+        self._level().any.remove(function)
 
     def on_any_outgoing(self, function: ListenerT, *, prepend: bool = False) -> ListenerT:
         """Register ``def listener(socket, event, *args)``, told of each event that is queued for a client.
@@ -103,9 +99,7 @@ class Registration:
             TypeError: another kind of function.
         """
         check_listener(function, 2, "listener(socket, event, *args)")
-        level = self._level()
-        level.outgoing.add(function, prepend=prepend)
-        level.changed()
+        self._level().outgoing.add(function, prepend=prepend)
         return function
 
     def off_any_outgoing(self, function: Callable[..., object]) -> None:
@@ -114,9 +108,7 @@ class Registration:
         Raises:
             ValueError: it is not registered on this level.
         """
-        level = self._level()
-        level.outgoing.remove(function)
-        level.changed()
+        self._level().outgoing.remove(function)
 
     def packet_middleware(self, function: AsyncFunctionT) -> AsyncFunctionT:
         """Register ``async def middleware(socket, event)``, run for each event before its handler; several run in order.
@@ -129,9 +121,7 @@ class Registration:
             TypeError: another kind of function.
         """
         check_handler(function, 2, "middleware(socket, event)")
-        level = self._level()
-        level.packets.add(function)
-        level.changed()
+        self._level().packets.add(function)
         return function
 
     def on_error(self, function: AsyncFunctionT) -> AsyncFunctionT:
