@@ -34,6 +34,7 @@ from trio_socketio._server.class_based import handles as handles
 from trio_socketio._server.description import SocketDescription as SocketDescription
 from trio_socketio._server.event_stream import EventStream as EventStream
 from trio_socketio._server.event_stream import ReceivedEvent as ReceivedEvent
+from trio_socketio._server.flagged_socket import FlaggedSocket as FlaggedSocket
 from trio_socketio._server.handshake import Handshake as Handshake
 from trio_socketio._server.local_adapter import LocalAdapter as LocalAdapter
 from trio_socketio._server.namespace import Namespace as Namespace
@@ -44,7 +45,6 @@ from trio_socketio._server.server import Server as Server
 from trio_socketio._server.socket import Socket as Socket
 from trio_socketio._server.statistics import ServerStatistics as ServerStatistics
 from trio_socketio._server.target import Target as Target
-from trio_socketio._server.volatile import VolatileSocket as VolatileSocket
 from trio_socketio._socket.acks import TooManyPendingAcks as TooManyPendingAcks
 from trio_socketio._socket.contract import InvalidAnswer as InvalidAnswer
 from trio_socketio._socket.contract import event_name as event_name

@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from trio_socketio import BroadcastOperator, Namespace, OpenNamespace, RemoteSocket, Socket, VolatileSocket
+from trio_socketio import BroadcastOperator, FlaggedSocket, Namespace, OpenNamespace, RemoteSocket, Socket
 from trio_socketio._socket.event_methods import asks, registers, sends
 
 
@@ -17,7 +17,7 @@ def test_a_method_is_what_was_written(decorator):
     assert decorator(method) is method
 
 
-@pytest.mark.parametrize("cls", [BroadcastOperator, Namespace, OpenNamespace, RemoteSocket, Socket, VolatileSocket])
+@pytest.mark.parametrize("cls", [BroadcastOperator, Namespace, OpenNamespace, RemoteSocket, Socket, FlaggedSocket])
 def test_public_methods_have_their_signatures_and_their_words(cls):
     for name in {"emit", "emit_nowait", "call", "gather", "on", "once"} & set(dir(cls)):
         method = getattr(cls, name)

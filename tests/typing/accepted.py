@@ -9,7 +9,7 @@ from typing import Any, Protocol, assert_type
 import msgspec
 import trio
 
-from trio_socketio import BroadcastOperator, Data, Namespace, RemoteSocket, Server, Socket, VolatileSocket, event_name
+from trio_socketio import BroadcastOperator, Data, FlaggedSocket, Namespace, RemoteSocket, Server, Socket, event_name
 
 
 class Poll(msgspec.Struct):
@@ -75,7 +75,7 @@ async def answers(socket: Socket) -> None:
     assert_type(await socket.call(ToClient.numbers, 1, 2, 3), list[int])
 
 
-async def everywhere(sio: Server, namespace: Namespace, volatile: VolatileSocket, remote: RemoteSocket) -> None:
+async def everywhere(sio: Server, namespace: Namespace, volatile: FlaggedSocket, remote: RemoteSocket) -> None:
     await sio.emit(ToClient.message, "text")
     await sio.emit("message", "text")
     namespace.emit_nowait(ToClient.message, "text")

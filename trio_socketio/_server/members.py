@@ -165,11 +165,13 @@ class Members:
     def deliver(self, socket_ids: Sequence[str], event: Event, target: Target) -> bool:
         """Queue an event for sockets."""
         if self.offsets is not None:
-            batch = encode_batch(self.parser, self.offsets.stamp(event, advance=not target.volatile))
+            batch = encode_batch(
+                self.parser, self.offsets.stamp(event, advance=not target.volatile), compress=target.compress
+            )
             if not target.volatile:
                 self._record(socket_ids, batch)
         else:
-            batch = encode_batch(self.parser, event)
+            batch = encode_batch(self.parser, event, compress=target.compress)
         is_crowded = self._send(socket_ids, batch, volatile=target.volatile)
         if self._watched or self.behaviour.has_outgoing:
             self._show(socket_ids, event)
@@ -213,9 +215,8 @@ class Members:
 
     def ask(self, socket_ids: Sequence[str], event: Event, target: Target, sink: AnswerSink) -> Forget:
         """Put a question to sockets."""
-        del target
         ack_id = next(self.ack_ids)
-        batch = encode_batch(self.parser, Event(event.namespace, event.args, ack_id))
+        batch = encode_batch(self.parser, Event(event.namespace, event.args, ack_id), compress=target.compress)
         asked = [worker for worker in map(self._workers.get, socket_ids) if worker is not None]
         sink.expect(worker.socket.id for worker in asked)
         reached = [worker.socket.id for worker in asked if self._put_question(worker, ack_id, sink, batch)]

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum, auto
-from functools import partial
 from typing import Any, Protocol, final
 
 import trio
 
 from trio_socketio._engine.config import TransportName
-from trio_socketio._engine.exceptions import Disconnected
 from trio_socketio._limits import Limits
 from trio_socketio._logging import scope_logger
 from trio_socketio._server.adapter import Adapter
 from trio_socketio._server.behaviour import Behaviour
 from trio_socketio._server.broadcast import BroadcastOperator, HasId
 from trio_socketio._server.event_stream import EventStream
+from trio_socketio._server.flagged_socket import FlaggedSocket
 from trio_socketio._server.handshake import Handshake
 from trio_socketio._server.registration import AsyncFunctionT, Registration
 from trio_socketio._server.target import Target
-from trio_socketio._server.volatile import VolatileSocket
-from trio_socketio._socket.contract import name_of
 from trio_socketio._socket.event_methods import EventName, asks, registers, sends
 from trio_socketio._socket.handlers import check_handled_event
 from trio_socketio._socket.peer import Peer
@@ -248,8 +245,6 @@ class Socket(Registration, metaclass=NoPublicConstructor):
             ValueError: the name is reserved, or the arguments are nested too deeply.
         """
         await self._peer.emit(event, args)
-        if self._life.behaviour.has_outgoing:
-            self._show(event, args)
 
     @sends
     def emit_nowait(self, event: EventName, *args: Data) -> None:
@@ -262,8 +257,6 @@ class Socket(Registration, metaclass=NoPublicConstructor):
             ValueError: as ``emit``.
         """
         self._peer.emit_nowait(event, args)
-        if self._life.behaviour.has_outgoing:
-            self._show(event, args)
 
     @asks
     async def call(self, event: EventName, *args: Data) -> Any:
@@ -284,23 +277,22 @@ class Socket(Registration, metaclass=NoPublicConstructor):
             TypeError: as ``emit``.
             ValueError: as ``emit``.
         """
-        if self._life.state is SocketState.JOINING:
-            msg = "a middleware can't ask: the client has not joined yet, and could not answer"
-            raise RuntimeError(msg)
-        if self._life.state in {SocketState.LOST, SocketState.RETURNING}:
-            # Events are kept for it, questions are not: it can't be asked what it was asked in another connection.
-            raise Disconnected(self._life.reason or "")
-        queued = partial(self._show, event, args) if self._life.behaviour.has_outgoing else None
-        return await self._peer.call(event, args, queued)
-
-    def _show(self, event: EventName, args: Sequence[Data]) -> None:
-        show_outgoing(self._life.behaviour.outgoing, self, name_of(event), args)
+        return await self._peer.call(event, args)
 
     @property
-    def volatile(self) -> VolatileSocket:
+    def volatile(self) -> FlaggedSocket:
         """For events that are dropped unless they can be written at once: to this client, or ``to`` others."""
-        own = self._operator(Target(rooms=frozenset({self.id}), volatile=True))
-        return VolatileSocket._create(own, self.broadcast.volatile)
+        return self._flagged().volatile
+
+    def compress(self, worthwhile: bool = True) -> FlaggedSocket:
+        """For events that are worth being compressed, or not, where ``EngineConfig(http_compression=...)`` compresses at all.
+
+        Random and compressed data (pictures, video) is not: ``socket.compress(False).emit("picture", jpeg)``.
+        """
+        return self._flagged().compress(worthwhile)
+
+    def _flagged(self) -> FlaggedSocket:
+        return FlaggedSocket._create(self._peer, self._operator(Target(rooms=frozenset({self.id}))), self.broadcast)
 
     # To others
 

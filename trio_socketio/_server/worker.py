@@ -27,14 +27,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, final
 
 import trio
 
 from trio_socketio._engine.config import TransportName
-from trio_socketio._engine.exceptions import CloseReason
+from trio_socketio._engine.exceptions import CloseReason, Disconnected
 from trio_socketio._engine.session import Session, SessionState
 from trio_socketio._exceptions import ConnectionRefused
 from trio_socketio._limits import Limits
@@ -45,8 +45,10 @@ from trio_socketio._server.event_stream import EventStream
 from trio_socketio._server.handshake import Handshake
 from trio_socketio._server.home import Home
 from trio_socketio._server.replay import Replay
-from trio_socketio._server.socket import Socket, SocketState
+from trio_socketio._server.socket import Socket, SocketState, show_outgoing
 from trio_socketio._server.tenant import AWAY, Client, Tenant
+from trio_socketio._socket.contract import name_of
+from trio_socketio._socket.event_methods import EventName
 from trio_socketio._socket.peer import Peer
 from trio_socketio._types import Room
 from trio_socketio._util import plain_exceptions
@@ -109,6 +111,7 @@ class SocketWorker:
             ack_ids=home.ack_ids,
             journal=self.replay,
             names=home.names,
+            owner=self,
         )
         self.socket: Socket = Socket._create(
             socket_id=secrets.token_urlsafe(SOCKET_ID_BYTES) if socket_id is None else socket_id,
@@ -162,6 +165,26 @@ class SocketWorker:
         if self.dispatcher.behaviour is self._home.behaviour:
             self.dispatcher.behaviour = Behaviour(self._home.behaviour, partial(self._home.watch, self))
         return self.dispatcher.behaviour
+
+    def check_can_ask(self) -> None:
+        """Refuse a question that the client can't answer.
+
+        Raises:
+            RuntimeError: it has not joined yet.
+            Disconnected: it is gone; events are kept for it, questions are not: it can't be asked what it was asked in
+                another connection.
+        """
+        if self.state is SocketState.JOINING:
+            msg = "a middleware can't ask: the client has not joined yet, and could not answer"
+            raise RuntimeError(msg)
+        if self.state in {SocketState.LOST, SocketState.RETURNING}:
+            raise Disconnected(self.reason or "")
+
+    def emitted(self, event: EventName, args: Sequence[Any]) -> None:
+        """Show an event that was queued for the client to who wants to see it."""
+        behaviour = self.dispatcher.behaviour
+        if behaviour.has_outgoing:
+            show_outgoing(behaviour.outgoing, self.socket, name_of(event), args)
 
     def open_stream(self, names: frozenset[str]) -> EventStream:
         """Open a stream of the socket's events."""

@@ -19,12 +19,12 @@ from trio_socketio._wire.socket_packet import Ack, Event, SocketPacket
 _logger = scope_logger("socket")
 
 
-def encode_batch(parser: Parser, packet: SocketPacket) -> list[EnginePacket]:
+def encode_batch(parser: Parser, packet: SocketPacket, *, compress: bool = True) -> list[EnginePacket]:
     """Encode a packet to what a session sends: a batch that stays together."""
     messages = parser.encode(packet)
     if len(messages) == 1:
-        return [EnginePacket(PacketType.MESSAGE, messages[0])]
-    return [EnginePacket(PacketType.MESSAGE, message) for message in messages]
+        return [EnginePacket(PacketType.MESSAGE, messages[0], compress)]
+    return [EnginePacket(PacketType.MESSAGE, message, compress) for message in messages]
 
 
 class Link(Protocol):
@@ -44,6 +44,16 @@ class Link(Protocol):
 
     def wake_waiting(self) -> None:
         """Let those who wait for room look again."""
+
+
+class Owner(Protocol):
+    """What a peer needs of the socket that it speaks for."""
+
+    def check_can_ask(self) -> None:
+        """Raise what ``call`` is to raise, if the client can't answer."""
+
+    def emitted(self, event: EventName, args: Sequence[Any]) -> None:
+        """An event was queued."""
 
 
 class Journal(Protocol):
@@ -69,9 +79,10 @@ class Peer:
         ack_ids: where the next id of a question comes from.
         journal: keeps what is emitted.
         names: returns the name of an event that may be emitted.
+        owner: the socket's.
     """
 
-    __slots__ = ("_journal", "_namespace", "_parser", "_trace", "acks", "gone", "link", "names")
+    __slots__ = ("_journal", "_namespace", "_owner", "_parser", "_trace", "acks", "gone", "link", "names")
 
     def __init__(
         self,
@@ -83,12 +94,14 @@ class Peer:
         ack_ids: Iterator[int],
         journal: Journal | None = None,
         names: NameOf = name_of,
+        owner: Owner | None = None,
     ) -> None:
         self._namespace = namespace
         self.link: Link = link
         """The session; another one when the peer has come back."""
         self._parser = parser
         self._journal = journal
+        self._owner = owner
         self.names: NameOf = names
         """Returns the name of an event that may be emitted."""
         self.acks: PendingAcks = PendingAcks(max_pending_acks, ack_ids)
@@ -102,39 +115,45 @@ class Peer:
         self.acks.fail_all(reason)
         self.link.wake_waiting()
 
-    def emit_nowait(self, event: EventName, args: Sequence[Any]) -> None:
+    def emit_nowait(self, event: EventName, args: Sequence[Any], *, compress: bool = True) -> None:
         """Queue an event; see ``Socket.emit_nowait``."""
         packet = Event(self._namespace, [self.names(event), *args])
         if self._journal is None:
-            self._put(encode_batch(self._parser, packet), self.link.send)
+            self._put(encode_batch(self._parser, packet, compress=compress), self.link.send)
         else:
             # In one step with the queueing: what is stamped later is also queued later.
-            batch = encode_batch(self._parser, self._journal.stamp(packet))
+            batch = encode_batch(self._parser, self._journal.stamp(packet), compress=compress)
             self._put(batch, self.link.send)
             self._journal.record(batch)
+        if self._owner is not None:
+            self._owner.emitted(event, args)
 
-    async def emit(self, event: EventName, args: Sequence[Any]) -> None:
+    async def emit(self, event: EventName, args: Sequence[Any], *, compress: bool = True) -> None:
         """Queue an event, waiting for room; see ``Socket.emit``."""
         if self._journal is None:
-            await self._put_when_room(self._encode_event(event, args))
+            await self._put_when_room(self._encode_event(event, args, compress=compress))
+            if self._owner is not None:
+                self._owner.emitted(event, args)
             return
         await trio.lowlevel.checkpoint()
         while True:
             try:
-                self.emit_nowait(event, args)
+                self.emit_nowait(event, args, compress=compress)
             except trio.WouldBlock:
                 await self.link.wait_room()
             else:
                 return
 
-    async def call(self, event: EventName, args: Sequence[Any], queued: Callable[[], None] | None = None) -> Any:
-        """Ask, and wait for the answer; see ``Socket.call``. ``queued`` is called in between."""
+    async def call(self, event: EventName, args: Sequence[Any], *, compress: bool = True) -> Any:
+        """Ask, and wait for the answer; see ``Socket.call``."""
         self.names(event)
+        if self._owner is not None:
+            self._owner.check_can_ask()
         pending = self.acks.open()
         try:
-            await self._put_when_room(self._encode_event(event, args, pending.ack_id))
-            if queued is not None:
-                queued()
+            await self._put_when_room(self._encode_event(event, args, pending.ack_id, compress=compress))
+            if self._owner is not None:
+                self._owner.emitted(event, args)
             answer = await pending.wait()
         finally:
             self.acks.forget(pending.ack_id)
@@ -179,8 +198,11 @@ class Peer:
             raise
         return True
 
-    def _encode_event(self, event: EventName, args: Sequence[Any], ack_id: int | None = None) -> list[EnginePacket]:
-        return encode_batch(self._parser, Event(self._namespace, [self.names(event), *args], ack_id))
+    def _encode_event(
+        self, event: EventName, args: Sequence[Any], ack_id: int | None = None, *, compress: bool
+    ) -> list[EnginePacket]:
+        packet = Event(self._namespace, [self.names(event), *args], ack_id)
+        return encode_batch(self._parser, packet, compress=compress)
 
     def _put(self, batch: Sequence[EnginePacket], send: Callable[[Sequence[EnginePacket]], None]) -> None:
         if self.gone is not None:
