@@ -7,6 +7,7 @@ missing are Engine.IO's one-letter prefixes, its OPEN packet, and its queries: A
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from functools import partial
 
 import trio
 
@@ -53,13 +54,9 @@ class Echo:
         return None
 
     async def _send_later(self, message: str | bytes) -> None:
-        while True:
-            await self._session.wait_room()
-            try:
-                self._session.send([Message(message)])
-            except trio.WouldBlock:
-                continue
-            return
+        await self._session.put_in_turn(self, partial(self._session.send, [Message(message)]))
+
+    gone = None
 
     def pinged(self) -> None:
         """Nothing is kept until it has arrived."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 import trio
+from trio.testing import assert_no_checkpoints
 
 from tests.support.client import settle
 from tests.support.engine import message
-from trio_socketio import Limits
+from trio_socketio import Disconnected, Limits
 from trio_socketio._engine.outbox import Outbox
+from trio_socketio._wire.engine_packet import EnginePacket
 
 
 def outbox(*, size: int = 100, packets: int = 5) -> Outbox:
@@ -161,48 +163,112 @@ class TestTakingSome:
         assert box.bytes == 0
 
 
+class Somebody:
+    """Who waits for room, and notes what came of it."""
+
+    def __init__(self, box: Outbox, nursery: trio.Nursery, packet: EnginePacket) -> None:
+        self.gone: str | None = None
+        self.scope = trio.CancelScope()
+        self.outcome: object = "waits"
+        self._box = box
+        self._packet = packet
+        nursery.start_soon(self._run)
+
+    def _put(self) -> None:
+        if self.gone is not None:
+            raise Disconnected(self.gone)
+        if not self._box.offer([self._packet]):
+            raise trio.WouldBlock
+
+    async def _run(self) -> None:
+        with self.scope:
+            try:
+                await self._box.put_in_turn(self, self._put)
+                self.outcome = "has put"
+            except Disconnected as error:
+                self.outcome = error.reason
+
+
+async def in_line(nursery, box, texts):
+    """Several who wait, in this order."""
+    line = []
+    for text in texts:
+        line.append(Somebody(box, nursery, message(text)))
+        await settle()
+    return line
+
+
+def outcomes(line) -> list[object]:
+    return [each.outcome for each in line]
+
+
 class TestWaiting:
     @pytest.mark.parametrize("action", ["take", "clear"])
-    async def test_all_who_wait_are_woken(self, nursery, action):
-        box = outbox()
-        box.put([message("a")])
-        woken = []
-
-        async def wait(name):
-            await box.wait()
-            woken.append(name)
-
-        for name in range(3):
-            nursery.start_soon(wait, name)
-        await settle()
-        box.put([message("b")])
-        assert box.offer([message("c")])
-        await settle()
-        assert not woken
+    async def test_first_come_first_served_as_far_as_there_is_room(self, nursery, autojump_clock, action):
+        box = outbox(packets=2)
+        box.put([message("a"), message("b")])
+        line = await in_line(nursery, box, "cdefg")
+        assert outcomes(line) == ["waits"] * 5
         getattr(box, action)()
-        assert (len(box), box.bytes) == (0, 0)
+        # At once, not when their tasks run: nobody can come in between.
+        assert [packet.data for packet in box.packets] == ["c", "d"]
         await settle()
-        assert sorted(woken) == [0, 1, 2]
+        assert outcomes(line) == ["has put", "has put", "waits", "waits", "waits"]
+        assert [[packet.data for packet in box.take()] for _ in range(3)] == [["c", "d"], ["e", "f"], ["g"]]
+        await settle()
+        assert outcomes(line) == ["has put"] * 5
 
     async def test_also_when_only_some_was_taken(self, nursery, autojump_clock):
-        box = outbox()
+        box = outbox(packets=2)
         box.put([message("a"), message("b")])
-        woken = trio.Event()
-
-        async def wait():
-            await box.wait()
-            woken.set()
-
-        nursery.start_soon(wait)
-        await settle()
+        line = await in_line(nursery, box, "c")
         box.take(1)
+        assert [packet.data for packet in box.packets] == ["b", "c"]
         await settle()
-        assert woken.is_set()
+        assert outcomes(line) == ["has put"]
 
-    async def test_one_who_was_cancelled_is_gone(self, autojump_clock):
+    async def test_with_room_it_is_no_checkpoint(self, nursery, autojump_clock):
+        box = outbox(packets=2)
+        with assert_no_checkpoints():
+            await box.put_in_turn(Somebody(outbox(), nursery, message("x")), lambda: None)
+
+    async def test_a_small_one_does_not_overtake_a_large_one_also_if_it_comes_later(self, nursery, autojump_clock):
+        box = outbox(size=10, packets=100)
+        box.put([message("a" * 5)])
+        line = await in_line(nursery, box, ["b" * 9, "c"])
+        line += await in_line(nursery, box, ["d"])
+        assert outcomes(line) == ["waits"] * 3
+        assert [len(box.take()) for _ in range(3)] == [1, 1, 2]
+
+    async def test_one_who_was_cancelled_is_gone_and_lets_others_pass(self, nursery, autojump_clock):
+        box = outbox(size=10, packets=100)
+        box.put([message("a" * 5)])
+        line = await in_line(nursery, box, ["b" * 9, "c"])
+        line[0].scope.cancel()
+        await settle()
+        assert outcomes(line) == ["waits", "has put"]
+        assert [packet.data for packet in box.take()] == ["aaaaa", "c"]
+
+    async def test_who_has_left_learns_it_wherever_it_stands_and_the_others_stay(self, nursery, autojump_clock):
+        box = outbox(packets=1)
+        box.put([message("a")])
+        line = await in_line(nursery, box, "bcd")
+        line[1].gone = "ping timeout"
+        box.serve_waiting()
+        await settle()
+        assert outcomes(line) == ["waits", "ping timeout", "waits"]
+        assert [[packet.data for packet in box.take()] for _ in range(3)] == [["a"], ["b"], ["d"]]
+
+    async def test_what_a_put_raises_costs_only_its_own_place(self, nursery, autojump_clock):
+        box = outbox(packets=1)
+        box.put([message("a")])
+        line = await in_line(nursery, box, "bc")
+        line[0].gone = "transport close"
+        box.take()
+        await settle()
+        assert outcomes(line) == ["transport close", "has put"]
+
+    def test_nobody_waits(self):
         box = outbox()
-        with trio.move_on_after(1) as scope:
-            await box.wait()
-        assert scope.cancelled_caught
-        assert not box._waiting
+        box.serve_waiting()
         box.take()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import trio
@@ -74,15 +76,15 @@ class TestSend:
         assert [packet.type for packet in session.outbox.take()] == [PacketType.MESSAGE, PacketType.PING]
 
 
-class TestWaitRoom:
-    async def test_woken_when_it_was_taken(self, engine, session, nursery, autojump_clock):
+class TestPutInTurn:
+    async def test_it_goes_through_when_there_is_room(self, engine, session, nursery, autojump_clock):
         woken = []
 
         async def wait():
-            await session.wait_room()
+            await session.put_in_turn(SimpleNamespace(gone=None), partial(session.send, [message("b")]))
             woken.append(trio.current_time())
 
-        session.send([message("a")])
+        session.send([message("a")] * 1024)
         nursery.start_soon(wait)
         await trio.sleep(3)
         assert not woken
@@ -90,17 +92,16 @@ class TestWaitRoom:
         await settle()
         assert woken == [3]
 
-    async def test_woken_when_it_ends(self, session, nursery, autojump_clock):
+    async def test_it_raises_when_the_session_ends(self, session, nursery, autojump_clock):
         raised = []
 
         async def send():
-            await session.wait_room()
             try:
-                session.send([message("b")])
+                await session.put_in_turn(SimpleNamespace(gone=None), partial(session.send, [message("b")]))
             except Disconnected as error:
                 raised.append(error.reason)
 
-        session.send([message("a")])
+        session.send([message("a")] * 1024)
         nursery.start_soon(send)
         await settle()
         session.close(CloseReason.PING_TIMEOUT)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import trio
 from trio.testing import assert_checkpoints, assert_no_checkpoints
@@ -306,3 +308,21 @@ class TestVolatile:
         async with connect(sio) as client:
             await client.put("40")
             assert [frame[:2] for frame in client.get_waiting()] == ["40"]
+
+
+async def test_who_waits_for_room_first_is_first(sio, autojump_clock, nursery):
+    # The queue of this server holds 8 packets.
+    async with connect(sio, "40") as client:
+        (socket,) = sio.sockets.values()
+        client.reading = trio.Event()
+        await socket.emit("on its way")
+        await settle()
+        for number in range(8):
+            socket.emit_nowait("queued", number)
+        for number in range(20):
+            nursery.start_soon(socket.emit, "waited", number)
+            await settle()
+        client.reading.set()
+        await settle()
+        numbers = [json.loads(frame[2:])[1] for frame in client.get_waiting() if "waited" in frame]
+        assert numbers == list(range(20))

@@ -237,7 +237,7 @@ class TestGone:
         task = Task(nursery, ACTIONS[action], peer)
         await settle()
         link.closed = "slow consumer"
-        link.wake_waiting()
+        link.serve_waiting()
         await settle()
         assert isinstance(task.outcome, Disconnected)
         assert task.outcome.reason == "slow consumer"

@@ -54,7 +54,7 @@ class Session:
         self.reasons.append(reason)
         self.on_close()
 
-    def wake_waiting(self):
+    def serve_waiting(self):
         """Nobody waits."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import trio
 
@@ -22,7 +23,9 @@ class Link:
         """What waits for a flush."""
         self.room = 100
         self.closed: str | None = None
-        self._waiting = trio.lowlevel.ParkingLot()
+        self.held = 0
+        """Tasks that wait for room: in no order, other than a session's."""
+        self._changed = trio.Event()
 
     def send(self, batch: list[EnginePacket]) -> None:
         self._take(batch, self.sent)
@@ -39,20 +42,28 @@ class Link:
         assert all(packet.type is PacketType.MESSAGE for packet in batch)
         taken.append([packet.data for packet in batch])
 
-    async def wait_room(self) -> None:
-        await self._waiting.park()
+    async def put_in_turn(self, owner: Peer, put: Callable[[], None]) -> None:
+        while True:
+            try:
+                put()
+            except trio.WouldBlock:
+                self.held += 1
+                try:
+                    await self._changed.wait()
+                finally:
+                    self.held -= 1
+            else:
+                return
 
-    def wake_waiting(self) -> None:
-        self._waiting.unpark_all()
+    def serve_waiting(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    def flush(self) -> None: ...
 
     def make_room(self, batches: int) -> None:
         self.room = batches
-        self.wake_waiting()
-
-    @property
-    def held(self) -> int:
-        """Tasks that wait for room."""
-        return len(self._waiting)
+        self.serve_waiting()
 
 
 class Journal:

@@ -1,14 +1,18 @@
 """What waits for one client: bounded in bytes and in packets.
 
 Packets come in batches (a Socket.IO packet and its attachments) that stay together: they are put in one step, and a
-taker takes all that waits. Nothing is awaited here, so nothing can be cut in half.
+taker takes all that waits. Nothing is awaited while that is done, so nothing can be cut in half.
+
+Who wants to wait for room stands in a line, and whoever makes room puts for them, first come, first served: between two
+steps of a waiting task somebody else could have taken its place.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import final
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol, final
 
 import trio
 
@@ -16,11 +20,32 @@ from trio_socketio._limits import Limits
 from trio_socketio._wire.engine_packet import EnginePacket
 
 
+class Owner(Protocol):
+    """For whom something is put."""
+
+    @property
+    def gone(self) -> str | None:
+        """Why it has left, once it has."""
+        ...
+
+
+@final
+class _Waiter:
+    __slots__ = ("error", "owner", "put", "task")
+
+    def __init__(self, task: trio.lowlevel.Task, owner: Owner, put: Callable[[], None]) -> None:
+        self.task = task
+        self.owner = owner
+        self.put = put
+        self.error: Exception | None = None
+        """What ``put`` has raised."""
+
+
 @final
 class Outbox:
     """A bounded queue of packets, oldest first."""
 
-    __slots__ = ("_bytes", "_max_bytes", "_max_packets", "_waiting", "packets")
+    __slots__ = ("_bytes", "_line", "_max_bytes", "_max_packets", "packets")
 
     def __init__(self, limits: Limits) -> None:
         self.packets: list[EnginePacket] = []
@@ -28,8 +53,8 @@ class Outbox:
         self._bytes = 0
         self._max_bytes = limits.send_queue_bytes
         self._max_packets = limits.send_queue_packets
-        self._waiting: trio.lowlevel.ParkingLot | None = None
-        """Where tasks may wait; made when the first one has to."""
+        self._line: deque[_Waiter] | None = None
+        """Tasks that wait for room; made when the first one has to."""
 
     def __len__(self) -> int:
         return len(self.packets)
@@ -65,7 +90,7 @@ class Outbox:
         self._bytes += packet.size
 
     def take(self, max_bytes: float = math.inf) -> list[EnginePacket]:
-        """Take what waits, and wake those who wait for room.
+        """Take what waits, and put for those who wait for room.
 
         Args:
             max_bytes: begin no further packet beyond so many.
@@ -78,22 +103,62 @@ class Outbox:
             self.packets = packets[count:]
             packets = packets[:count]
             self._bytes -= _size(packets)
-        self.wake_waiting()
+        self.serve_waiting()
         return packets
 
     def clear(self) -> None:
-        """Drop all, and wake those who wait for room."""
+        """Drop all, and let those who wait for room try."""
         self.take()
 
-    def wake_waiting(self) -> None:
-        """Wake those who wait for room."""
-        if self._waiting is not None:
-            self._waiting.unpark_all()
+    async def put_in_turn(self, owner: Owner, put: Callable[[], None]) -> None:
+        """Wait until ``put`` goes through, behind all who wait already; not a checkpoint if it goes through at once.
 
-    async def wait(self) -> None:
-        """Wait until something was taken."""
-        self._waiting = self._waiting or trio.lowlevel.ParkingLot()
-        await self._waiting.park()
+        Cancelled, it has not gone through.
+
+        Args:
+            owner: may leave meanwhile; then ``put`` must raise.
+            put: puts something, or raises trio.WouldBlock. Called by whoever makes room; what else it raises, this raises.
+        """
+        if not self._line:
+            try:
+                put()
+            except trio.WouldBlock:
+                self._line = self._line or deque()
+            else:
+                return
+        assert self._line is not None  # noqa: S101 - made above, or not empty
+        waiter = _Waiter(trio.lowlevel.current_task(), owner, put)
+        self._line.append(waiter)
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            assert self._line is not None  # noqa: S101 - it stands there
+            self._line.remove(waiter)
+            # It may have been a large one, in front of small ones.
+            self.serve_waiting()
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+        if waiter.error is not None:
+            raise waiter.error
+
+    def serve_waiting(self) -> None:
+        """Put for those who wait, as far as there is room; those whose owner has left go with an error, wherever they stand."""
+        line = self._line
+        if not line:
+            return
+        blocked = False
+        for waiter in list(line):
+            if blocked and waiter.owner.gone is None:
+                continue
+            try:
+                waiter.put()
+            except trio.WouldBlock:
+                blocked = True
+                continue
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where it belongs
+                waiter.error = error
+            line.remove(waiter)
+            trio.lowlevel.reschedule(waiter.task)
 
 
 def _prefix(packets: Sequence[EnginePacket], max_bytes: float) -> int:

@@ -33,7 +33,7 @@ from trio_socketio._engine.config import EngineConfig
 from trio_socketio._engine.exceptions import CloseReason, Disconnected
 from trio_socketio._engine.heartbeat import Beats, Heartbeat
 from trio_socketio._engine.http import Request
-from trio_socketio._engine.outbox import Outbox
+from trio_socketio._engine.outbox import Outbox, Owner
 from trio_socketio._engine.statistics import Counters
 from trio_socketio._engine.timers import Timers
 from trio_socketio._engine.transport import Transport
@@ -229,13 +229,13 @@ class Session:
         if writable and self.state is SessionState.OPEN:
             self.send(batch)
 
-    async def wait_room(self) -> None:
-        """Wait until the outbox was emptied, or the session closed: then try again."""
-        await self.outbox.wait()
+    def put_in_turn(self, owner: Owner, put: Callable[[], None]) -> Coroutine[Any, Any, None]:
+        """Wait until ``put`` goes through, behind all who wait already; see ``Outbox.put_in_turn``."""
+        return self.outbox.put_in_turn(owner, put)
 
-    def wake_waiting(self) -> None:
+    def serve_waiting(self) -> None:
         """Let those who wait for room look again: some of them may have nothing to wait for any more."""
-        self.outbox.wake_waiting()
+        self.outbox.serve_waiting()
 
     # Inbound: called by the task that reads the transport.
 
@@ -336,7 +336,7 @@ class Session:
         self.close_reason = reason
         self._heartbeat.stop()
         self.timers.set("close", trio.current_time() + self.limits.close_timeout, lambda: self.close(reason))
-        self.outbox.wake_waiting()
+        self.outbox.serve_waiting()
         if self.transport is not None:
             self.transport.wake()
 
@@ -352,12 +352,13 @@ class Session:
             _logger.debug("%s: closed, %s", masked(self.sid), reason)
         self._forget(self)
         self.timers.end()
-        self.outbox.clear()
         self.closed.set()
         if self.probe_scope is not None:
             self.probe_scope.cancel()
         if self._handler is not None:
             self._handler.closed(reason)
+        # Behind the handler: it may have found another place for what waits for room.
+        self.outbox.clear()
         if self.transport is not None:
             self.transport.end()
 

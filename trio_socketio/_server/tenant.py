@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, final
 
 import trio
@@ -100,11 +100,12 @@ class Away:
     def flush(self) -> None:
         """Do nothing."""
 
-    async def wait_room(self) -> None:
-        """Wait for nothing: there is room."""
-        await trio.lowlevel.checkpoint()
+    async def put_in_turn(self, owner: Peer, put: Callable[[], None]) -> None:
+        """Do it at once: there is room."""
+        del owner
+        put()
 
-    def wake_waiting(self) -> None:
+    def serve_waiting(self) -> None:
         """Nobody waits."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol, final
 
 import trio
@@ -39,11 +40,11 @@ class Link(Protocol):
     def flush(self) -> None:
         """Write now what waits, if that is cheap."""
 
-    async def wait_room(self) -> None:
-        """Wait until ``send`` may work again."""
+    async def put_in_turn(self, owner: Peer, put: Callable[[], None]) -> None:
+        """Wait until ``put`` goes through, behind all who wait already."""
 
-    def wake_waiting(self) -> None:
-        """Let those who wait for room look again."""
+    def serve_waiting(self) -> None:
+        """Let those who wait look again."""
 
 
 class Owner(Protocol):
@@ -113,7 +114,7 @@ class Peer:
         """The peer is gone: fail all that waits for it."""
         self.gone = reason
         self.acks.fail_all(reason)
-        self.link.wake_waiting()
+        self.link.serve_waiting()
 
     def emit_nowait(self, event: EventName, args: Sequence[Any], *, compress: bool = True) -> None:
         """Queue an event; see ``Socket.emit_nowait``."""
@@ -134,15 +135,9 @@ class Peer:
             await self._put_when_room(self._encode_event(event, args, compress=compress))
             if self._owner is not None:
                 self._owner.emitted(event, args)
-            return
-        await trio.lowlevel.checkpoint()
-        while True:
-            try:
-                self.emit_nowait(event, args, compress=compress)
-            except trio.WouldBlock:
-                await self.link.wait_room()
-            else:
-                return
+        else:
+            await trio.lowlevel.checkpoint()
+            await self.link.put_in_turn(self, partial(self.emit_nowait, event, args, compress=compress))
 
     async def call(self, event: EventName, args: Sequence[Any], *, compress: bool = True) -> Any:
         """Ask, and wait for the answer; see ``Socket.call``."""
@@ -214,10 +209,4 @@ class Peer:
     async def _put_when_room(self, batch: list[EnginePacket]) -> None:
         # First the checkpoint, then the packet: who is cancelled here has sent nothing.
         await trio.lowlevel.checkpoint()
-        while True:
-            try:
-                self._put(batch, self.link.send)
-            except trio.WouldBlock:
-                await self.link.wait_room()
-            else:
-                return
+        await self.link.put_in_turn(self, partial(self._put, batch, self.link.send))
