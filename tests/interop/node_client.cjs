@@ -18,7 +18,7 @@ const commands = {
     const socket = io(url, { ...parser, ...options });
     sockets.set(id, socket);
     const tell = (event, ...args) => say({ id, event, args });
-    socket.on("connect", () => tell("connect", socket.id, socket.io.engine.transport.name));
+    socket.on("connect", () => tell("connect", socket.id, socket.io.engine.transport.name, socket.recovered === true));
     socket.on("disconnect", (reason) => tell("disconnect", reason));
     socket.on("connect_error", (error) => tell("connect_error", error.message, error.data ?? null));
     socket.io.on("ping", () => tell("ping"));

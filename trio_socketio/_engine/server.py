@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -61,6 +61,7 @@ class EngineServer:
         limits: limits.
         accept: makes the handler of a new session.
         files: answers requests under the path that are not Engine.IO's, or ``None`` for those that are.
+        beside: what the layer above has open while it runs, whoever runs it: left before the sessions are ended.
     """
 
     def __init__(
@@ -69,11 +70,13 @@ class EngineServer:
         limits: Limits,
         accept: Callable[[Session], Handler],
         files: Callable[[Request], Response | None] | None = None,
+        beside: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.config: EngineConfig = config
         self.limits: Limits = limits
         self.counters: Counters = Counters()
         self._files = files
+        self._beside = beside
         compression = config.http_compression
         self._compressor = None if compression is None else Compressor(compression)
         self._compress_from = math.inf if compression is None else compression.threshold
@@ -93,9 +96,12 @@ class EngineServer:
         """Somebody runs the server."""
         return self._registry.is_running
 
-    def running(self) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
         """Own all sessions while the block runs; see ``SessionRegistry.running``."""
-        return self._registry.running()
+        async with self._registry.running():
+            with self._beside():
+                yield
 
     async def drain(self, spread: float = 0.0) -> None:
         """Let all clients go in peace; see ``SessionRegistry.drain``."""

@@ -84,9 +84,9 @@ class Connection:
             worker.end(reason)
 
     def pinged(self) -> None:
-        """Note what was sent in front of a ping."""
-        workers = self._workers.values()
-        self._pinged = [(each, each.replay.offsets.position) for each in workers if each.replay is not None]
+        """Note what was sent in front of a ping: nothing to those that are not connected yet, whatever is kept for them."""
+        connected = [each for each in self._workers.values() if each.state is SocketState.CONNECTED]
+        self._pinged = [(each, each.replay.offsets.position) for each in connected if each.replay is not None]
 
     def ponged(self) -> None:
         """Note that the ping has arrived, and with it all that was sent in front of it."""
@@ -220,7 +220,7 @@ class Connection:
         elif claimed is not None and claimed.is_kept:
             worker = claimed
             worker.claim(self, auth)
-            nursery.start_soon(worker.run_return)
+            nursery.start_soon(worker.run_return, self)
         else:
             worker = SocketWorker(members, self, auth, self._limits, claimed=claimed)
             start = self._start_lasting if worker.is_kept else nursery.start_soon
@@ -243,6 +243,10 @@ class Connection:
         except Disconnected:
             pass
 
+    def send_anyway(self, packet: SocketPacket) -> None:
+        """Queue a packet also behind a full queue."""
+        self.session.send_anyway(self._encode(packet))
+
     def tell_to_leave(self, namespace: str) -> None:
         """Queue a DISCONNECT, behind a full queue too: each is preceded by a CONNECT, for which there was room."""
         self._left.pop(namespace, None)
@@ -250,7 +254,7 @@ class Connection:
         if len(self._left) > 2 * self._limits.max_namespaces:
             # Where there are families, clients say how many namespaces there are.
             del self._left[next(iter(self._left))]
-        self.session.send_anyway(self._encode(Disconnect(namespace)))
+        self.send_anyway(Disconnect(namespace))
 
     def _encode(self, packet: SocketPacket) -> list[EnginePacket]:
         if self._trace:

@@ -22,7 +22,7 @@ from trio_socketio._server.event_queue import EventQueue
 from trio_socketio._server.event_stream import EventStream, Inlet, ReceivedEvent, open_event_stream
 from trio_socketio._server.socket import Socket
 from trio_socketio._socket.arguments import InvalidArguments, rejection_answer
-from trio_socketio._socket.peer import Peer
+from trio_socketio._socket.peer import Link, Peer
 from trio_socketio._socket.signature import Registered
 from trio_socketio._wire.socket_packet import Event
 
@@ -64,6 +64,11 @@ class Dispatcher:
         inlets, self._inlets = self._inlets, []
         for inlet in inlets:
             inlet.close()
+
+    def forget_questions(self) -> None:
+        """Let what waits want no answer any more: the client is gone, and numbers its questions anew when it is back."""
+        waiting = self.queue.events
+        waiting[:] = [(Event(event.namespace, event.args), size) for event, size in waiting]
 
     def open_stream(self, names: frozenset[str]) -> EventStream:
         """Open a stream of the events with these names, or of all."""
@@ -126,9 +131,11 @@ class Dispatcher:
     async def _handle(
         self, event: Event, handler: Registered, arguments: Sequence[Any], containment: Containment
     ) -> None:
+        link = self._peer.link
         try:
             result = await handler.function(self._socket, *arguments)
-            if event.ack_id is not None:
+            # An answer belongs to the connection of its question, and the client may be back in another one.
+            if event.ack_id is not None and self._peer.link is link:
                 answer = result if isinstance(result, tuple) else () if result is None else (result,)
                 flushes = not handler.concurrent and not self.queue.events
                 if not self._peer.answer_nowait(event.ack_id, answer, flushes=flushes):
@@ -223,12 +230,18 @@ class Dispatcher:
         name, *args = event.args
         answer = None
         if event.ack_id is not None and self.behaviour.events.find(name) is None:
-            answer = partial(self._peer.answer, event.ack_id)
+            answer = partial(self._answer, event.ack_id, self._peer.link)
         received: ReceivedEvent = ReceivedEvent._create(name, args, answer)
         # Again, if all whom it was for have stopped reading: somebody else may have begun meanwhile.
         while inlets := [inlet for inlet in self._inlets if inlet.wants(name)]:
             if any([await inlet.put(received) for inlet in inlets]):
                 return
+
+    async def _answer(self, ack_id: int, link: Link, args: Sequence[Any]) -> None:
+        if self._peer.link is link:
+            await self._peer.answer(ack_id, args)
+        else:
+            await trio.lowlevel.checkpoint()
 
 
 @trio.lowlevel.disable_ki_protection

@@ -69,7 +69,7 @@ class Members:
         self.server_events: ServerEvents = ServerEvents(inherited_server_events)
         self.ack_ids: Iterator[int] = itertools.count()
         self.recovery: Recovery | None = recovery
-        self.offsets: Offsets | None = None if recovery is None else Offsets(recovery.epoch)
+        self.offsets: Offsets | None = None if recovery is None else Offsets(recovery.new_epoch())
         self.names: NameOf = name_of
         """Returns the name of an event that may be emitted; a contract's, if there is one."""
         self._emptied = emptied

@@ -27,7 +27,7 @@ from trio_socketio._server.tenant import Tenant
 _logger = scope_logger("socket")
 
 EPOCH_BYTES = 6
-"""Random bytes that tell one server from all others, and from its own former lives."""
+"""Random bytes that tell one life of a namespace from all others: on other servers, before a restart, of another name."""
 
 PID_BYTES = 15
 """Random bytes of a pid: 120 bits, 20 URL-safe characters."""
@@ -78,10 +78,15 @@ class ConnectionStateRecovery:
     def __post_init__(self) -> None:
         for name in ("max_disconnection_duration", "max_packets", "max_bytes", "max_lost"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 2**53:
-                msg = f"ConnectionStateRecovery({name}={value!r}) keeps nothing: give a number above 0"
+            kinds = (int, float) if name == "max_disconnection_duration" else (int,)
+            if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value < 2**53:
+                kind = "number" if float in kinds else "whole number"
+                msg = f"ConnectionStateRecovery({name}={value!r}) keeps nothing: give a {kind} above 0"
                 raise ValueError(msg)
-        if self.handler not in {"restart", "keep"}:
+        if not isinstance(self.skip_middlewares, bool):
+            msg = f"ConnectionStateRecovery(skip_middlewares={self.skip_middlewares!r}) must be True or False"
+            raise ValueError(msg)  # noqa: TRY004 - one kind of error for all settings
+        if self.handler not in ("restart", "keep"):
             msg = f'ConnectionStateRecovery(handler={self.handler!r}) must be "restart" or "keep"'
             raise ValueError(msg)
 
@@ -104,7 +109,6 @@ class Recovery:
 
     def __init__(self, settings: ConnectionStateRecovery) -> None:
         self.settings: ConnectionStateRecovery = settings
-        self.epoch: str = secrets.token_urlsafe(EPOCH_BYTES)
         self._connected: dict[str, Tenant] = {}
         self._lost: dict[str, _Lost] = {}
         """Those that were lost first come first."""
@@ -128,6 +132,10 @@ class Recovery:
         for pid in list(self._lost):
             self.end(pid)
         self._timers = None
+
+    def new_epoch(self) -> str:
+        """Make the epoch of a new namespace. One that is made again counts anew: its clients may hold offsets of before."""
+        return secrets.token_urlsafe(EPOCH_BYTES)
 
     def new_pid(self) -> str:
         """Make the secret of a new socket."""

@@ -34,7 +34,7 @@ class Offsets:
     """The positions of one namespace, and their texts.
 
     Args:
-        epoch: names this life of this server, so that no other one takes an offset for its own.
+        epoch: names this life of the namespace, so that no other one takes an offset for its own.
     """
 
     __slots__ = ("_epoch", "position")

@@ -83,7 +83,7 @@ class Server(OpenNamespace, is_ours=True):
         )
         files = None if client_files is None else ClientFiles(Path(client_files), self._config.path)
         answer_file = None if files is None else files.answer
-        self._engine = EngineServer(self._config, self._limits, self._accept, answer_file)
+        self._engine = EngineServer(self._config, self._limits, self._accept, answer_file, self._recovering)
         super().__init__(self, "/")
 
     @property
@@ -167,8 +167,7 @@ class Server(OpenNamespace, is_ours=True):
             RuntimeError: it is running already.
         """
         async with self._engine.running():
-            with self._recovering():
-                yield self
+            yield self
 
     @contextmanager
     def _recovering(self) -> Iterator[None]:

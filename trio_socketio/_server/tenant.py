@@ -29,6 +29,7 @@ class Tenant(Protocol):
     pid: str
     replay: Replay | None
     finished: trio.Event
+    is_expiring: bool
 
     @property
     def namespace(self) -> str:
@@ -60,8 +61,8 @@ class Tenant(Protocol):
     def claim(self, client: Client, auth: Mapping[str, Any] | None) -> None:
         """Begin to return from being lost."""
 
-    async def run_return(self) -> None:
-        """Let the client in again, or not."""
+    async def run_return(self, client: Client) -> None:
+        """Let the client in again, or not; or do nothing, if it is gone already."""
 
 
 class Client(Protocol):
@@ -71,6 +72,9 @@ class Client(Protocol):
 
     def send(self, packet: SocketPacket) -> None:
         """Queue a packet that must not be lost: a client that has no room for it is disconnected."""
+
+    def send_anyway(self, packet: SocketPacket) -> None:
+        """Queue a packet also behind a full queue."""
 
     def tell_to_leave(self, namespace: str) -> None:
         """Queue a DISCONNECT, behind what waits."""

@@ -105,7 +105,8 @@ class SocketWorker:
             self.pid, self.replay = self._recovery.new_pid(), home.new_replay()
         self.peer: Peer = Peer(
             home.name,
-            client.session,
+            # With recovery, what a middleware sends is kept until CONNECT, as all that is missed.
+            client.session if self.replay is None else AWAY,
             home.parser,
             max_pending_acks=limits.max_pending_acks,
             ack_ids=home.ack_ids,
@@ -136,7 +137,8 @@ class SocketWorker:
         # Shielded: only the end cancels them, so that handlers always know why. Whatever ends a session ends its sockets.
         self._scope = trio.CancelScope(shield=True)
         self._return_scope: trio.CancelScope | None = None
-        self._was_given_up = False
+        self.is_expiring: bool = False
+        """It can't come back any more, and the application is still to be told."""
 
     # What the socket asks
 
@@ -206,6 +208,8 @@ class SocketWorker:
         """End the socket; or lose it, if there is recovery and neither side has wished its end."""
         recovery = self._recovery
         if recovery is None or not recovery.may_lose(reason) or self.state is SocketState.ENDED:
+            if recovery is not None and self.state is SocketState.RETURNING:
+                recovery.end(self.pid)
             self._end(reason)
         elif self.state is SocketState.RETURNING and recovery.give_back(self):
             self._lose(reason)
@@ -223,8 +227,9 @@ class SocketWorker:
         if self.state is SocketState.ENDED:
             return
         self.state = SocketState.ENDED
-        self._reason = reason
-        self.peer.leave(str(reason))
+        # One that does not come back has ended when it was lost.
+        self._reason = self._reason or reason
+        self.peer.leave(str(self._reason))
         self.dispatcher.close()
         self._detach()
         if self._recovery is not None:
@@ -235,9 +240,11 @@ class SocketWorker:
 
     def _lose(self, reason: CloseReason) -> None:
         self.state = SocketState.LOST
+        self.socket.recovered = False
         self._reason = reason
         self.peer.acks.fail_all(str(reason))
         self.peer.link = AWAY
+        self.dispatcher.forget_questions()
         self._detach()
 
     def _detach(self) -> None:
@@ -248,20 +255,21 @@ class SocketWorker:
 
     def give_up(self) -> None:
         """End a lost socket: it can't come back any more."""
-        if self.state is SocketState.ENDED:
+        self.is_expiring = True
+        if self.finished.is_set():
             assert self._recovery is not None  # noqa: S101 - it is who calls
             # It has something to say yet: its namespace is in use until then.
             self._home.begin()
             self._home.unpark(self)
             self._recovery.start_task(self._expire)
         else:
+            # Its task tells, behind on_disconnect.
             self._home.unpark(self)
-            self._was_given_up = True
-            self._end(self._reason or CloseReason.FORCED_CLOSE)
+            self._end(CloseReason.FORCED_CLOSE)
 
     def time_out(self) -> None:
         """Refuse a client whose middlewares take too long."""
-        self._refuse("Connection timed out", None)
+        self._refuse("Connection timed out")
 
     def disconnect(self, *, close: bool = False, reason: CloseReason = CloseReason.SERVER_NAMESPACE_DISCONNECT) -> None:
         """End the socket by telling its client to leave; a lost one, by forgetting it."""
@@ -271,7 +279,7 @@ class SocketWorker:
             self._client.tell_to_leave(self._home.name)
             self._end(reason)
         elif self.state in _ADMISSION:
-            self._refuse("Forbidden", None)
+            self._refuse("Forbidden")
         elif self._recovery is not None:
             self._recovery.end(self.pid)
 
@@ -295,60 +303,62 @@ class SocketWorker:
             with self._containment.last_words():
                 if was_connected:
                     await self._tell(self.behaviour.disconnect, "disconnect", self.reason)  # noqa: ASYNC102 - shielded
-                if self._was_given_up:
-                    await self._tell(self.behaviour.expired, "expired")  # noqa: ASYNC102 - shielded
-            self._home.clean_up(self)
-            self._home.end()
             self.finished.set()
             self._client.finished(self)
+            await self._expire()  # noqa: ASYNC102 - shielded
 
     def claim(self, client: Client, auth: Mapping[str, Any] | None) -> None:
         """Begin to return from being lost: ``run_return`` goes on."""
         self.state = SocketState.RETURNING
+        self.socket.recovered = True
         self._client = client
         self.session = client.session
         self.socket.handshake = Handshake.of(client.session.request, auth, time.time())
         self._return_scope = trio.CancelScope(shield=True)
 
     @trio.lowlevel.enable_ki_protection
-    async def run_return(self) -> None:
+    async def run_return(self, client: Client) -> None:
         """Let the client in again, or not; a task of its new session."""
-        assert self._return_scope is not None  # noqa: S101 - see claim
-        with self._return_scope:
-            if await self._is_admitted():
-                self.peer.link = self.session
-                self.socket.recovered = True
-                self._connect()
+        if self._is_asking_for(client):
+            assert self._return_scope is not None  # noqa: S101 - see claim
+            with self._return_scope:
+                if await self._is_admitted():
+                    self._connect()
+
+    def _is_asking_for(self, client: Client) -> bool:
+        # The client may be gone, and back in another connection, which asks for itself: all in one step.
+        return self.state in _ADMISSION and self._client is client
 
     @trio.lowlevel.disable_ki_protection
     async def _is_admitted(self) -> bool:
+        client = self._client
         if not self._skips_middlewares():
             for middleware in self._home.behaviour.middlewares:
-                if not await self._passes(middleware):
+                if not await self._passes(middleware, client):
                     return False
         # A session that is closing answers nobody any more: its client would never learn that it has joined.
-        return self.state in _ADMISSION and self.session.state is SessionState.OPEN
+        return self._is_asking_for(client) and client.session.state is SessionState.OPEN
 
     def _skips_middlewares(self) -> bool:
         is_back = self._claimed is not None or self.state is SocketState.RETURNING
         return is_back and self._recovery is not None and self._recovery.settings.skip_middlewares
 
-    async def _passes(self, middleware: AsyncFunction) -> bool:
+    async def _passes(self, middleware: AsyncFunction, client: Client) -> bool:
         try:
             try:
                 with plain_exceptions():
                     await middleware(self.socket)
             except ConnectionRefused as refusal:
-                self._refuse(refusal.message, refusal.data)
+                self._refuse(refusal.message, refusal.data, client)
                 return False
         except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - whatever a middleware raises
             await self._containment.contain(raised, "middleware")
-            self._refuse("Internal server error", None)
+            self._refuse("Internal server error", None, client)
             return False
         return True
 
-    def _refuse(self, message: str, data: object) -> None:
-        if self.state not in _ADMISSION:
+    def _refuse(self, message: str, data: object = None, client: Client | None = None) -> None:
+        if not self._is_asking_for(client or self._client):
             return
         answer = {"message": message} if data is None else {"message": message, "data": data}
         self._client.send(ConnectError(self._home.name, answer))
@@ -361,7 +371,7 @@ class SocketWorker:
         missed = () if self.replay is None else self.replay.missed(None)
         if self._claimed is not None and not self._home.is_parked(self._claimed):
             # It was disconnected while the middlewares were asked.
-            self._refuse("Forbidden", None)
+            self._refuse("Forbidden")
             return False
         if missed is None:
             self._begin_anew()
@@ -370,7 +380,9 @@ class SocketWorker:
         self._home.enter(self)
         # Queued before any handler runs: the client learns that it is connected before anything else.
         answer = {"sid": self.socket.id} if self._recovery is None else {"sid": self.socket.id, "pid": self.pid}
-        self._client.send(Connect(self._home.name, answer))
+        # Its neighbours on the connection may have filled the queue with what they have missed.
+        send = self._client.send_anyway if self.socket.recovered else self._client.send
+        send(Connect(self._home.name, answer))
         # Behind the CONNECT: clients keep what comes in front of it, also if the connection ends there, and would have
         # it twice when it comes again.
         for batch in missed:
@@ -379,6 +391,7 @@ class SocketWorker:
         if self.state not in _ADMISSION:
             return False
         self.state = SocketState.CONNECTED
+        self.peer.link = self.session
         self._reason = self._claimed = self._return_scope = None
         if self._recovery is not None:
             self._recovery.connected(self)
@@ -404,7 +417,7 @@ class SocketWorker:
                     await trio.lowlevel.checkpoint()
                     await self.dispatcher.run(self.nursery, self._containment)
             except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - of tasks in socket.nursery
-                await self._containment.contain(raised, "connection", first=self.disconnect)
+                await self._containment.contain(raised, "connection", first=self._fail)
             # The application may have cancelled it: here, too, the end comes first, and then the handlers.
             if self.state is not SocketState.ENDED:
                 self.disconnect()
@@ -414,7 +427,15 @@ class SocketWorker:
         try:
             await handler(self.socket)
         except (Exception, BaseExceptionGroup) as raised:  # noqa: BLE001 - whatever a connection handler raises
-            await self._containment.contain(raised, "connection", first=self.disconnect)
+            await self._containment.contain(raised, "connection", first=self._fail)
+            if self.state in {SocketState.LOST, SocketState.RETURNING}:
+                # It did not expect the gap, and was told by Disconnected. Its client needs one that runs: a new socket.
+                self.disconnect()
+
+    def _fail(self) -> None:
+        # Not for what fails in its clean-up: a socket that is lost may come back all the same.
+        if self.state is not SocketState.ENDED:
+            self.disconnect()
 
     @trio.lowlevel.disable_ki_protection
     async def _tell(self, handlers: Functions[AsyncFunction], event: str, *args: object) -> None:
@@ -426,15 +447,16 @@ class SocketWorker:
 
     @trio.lowlevel.enable_ki_protection
     async def _expire(self) -> None:
-        """Tell the application that a lost socket won't come back; a task of the server's."""
-        try:
-            await self.finished.wait()
+        """Clean up behind a socket; if it was lost and won't come back, tell the application first: at last a task for that."""
+        if self.is_expiring:
             self._containment.end_by = trio.current_time() + self._limits.disconnect_timeout
             with self._containment.last_words():
                 await self._tell(self.behaviour.expired, "expired")
-        finally:
+            self.is_expiring = False
+        # The id is the claimed one's: its rooms are to be seen until it is told.
+        if self._claimed is None or not self._claimed.is_expiring:
             self._home.clean_up(self)
-            self._home.end()
+        self._home.end()
 
     def _is_leaving(self) -> bool:
         return self.state is SocketState.ENDED or self.session.state is not SessionState.OPEN
