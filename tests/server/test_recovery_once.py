@@ -60,6 +60,58 @@ class TestTheOldConnection:
             again = [*ends, "middleware", "connection"] if handler == "restart" else ["middleware"]
             assert log == ["middleware", "connection", *again]
 
+    @pytest.mark.parametrize("ending", ["raises", "hangs", "hangs in its clean-up"])
+    async def test_handlers_that_do_not_end_well_delay_it_and_no_more(self, autojump_clock, caplog, ending):
+        sio = recovering(limits=Limits(disconnect_timeout=5))
+        met = []
+
+        @sio.on_connection
+        async def stay(socket):
+            met.append((socket.recovered, trio.current_time()))
+            try:
+                await trio.sleep_forever()
+            finally:
+                if ending == "hangs in its clean-up" and not socket.recovered:
+                    with trio.move_on_after(7, shield=True):
+                        await trio.sleep_forever()
+
+        @sio.on_disconnect
+        async def gone(socket, reason):
+            if ending == "raises":
+                raise ValueError("in on_disconnect")
+            await trio.sleep(1000 * (ending == "hangs"))
+
+        async with clients_of(sio) as client_of:
+            client = await client_of().connect()
+            since = trio.current_time()
+            client.abandon()
+            await sio.emit("x", 1)
+            await client.open()
+            await client.join()
+            await sio.emit("x", 2)
+            await trio.sleep(20)
+            client.read()
+            assert client.recovered and client.events == [["x", 1], ["x", 2]]
+            delay = {"raises": 0, "hangs": 5, "hangs in its clean-up": 7}[ending]
+            assert met[1:] == [(True, pytest.approx(since + delay))]
+
+    async def test_one_that_raises_on_the_return_ends_the_socket(self, autojump_clock, caplog):
+        sio = recovering()
+
+        @sio.on_connection
+        async def fail(socket):
+            if socket.recovered:
+                raise ValueError("on the return")
+
+        async with clients_of(sio) as client_of:
+            client = await client_of().connect()
+            await lose(client)
+            await client.connect()
+            assert client.recovered and client.left
+            assert_nothing_left(sio)
+            await client.connect()
+            assert client.connected and not client.recovered
+
     async def test_what_the_old_connection_still_says_is_heard_no_more(self, handler, autojump_clock):
         sio = recovering(handler=handler)
         heard = []
