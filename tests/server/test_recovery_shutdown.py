@@ -88,7 +88,7 @@ class TestTheServersEnd:
                 client.cut()
 
         with trio.CancelScope() as scope:
-            async with trio.open_nursery() as nursery, clients_of(sio) as client_of:
+            async with clients_of(sio) as client_of, trio.open_nursery() as nursery:
                 for _ in range(3):
                     nursery.start_soon(play, client_of())
                 for _ in range(turns):
