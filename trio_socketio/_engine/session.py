@@ -229,9 +229,9 @@ class Session:
         if writable and self.state is SessionState.OPEN:
             self.send(batch)
 
-    def put_in_turn(self, owner: Owner, put: Callable[[], None]) -> Coroutine[Any, Any, None]:
+    async def put_in_turn(self, owner: Owner, put: Callable[[], None]) -> None:
         """Wait until ``put`` goes through, behind all who wait already; see ``Outbox.put_in_turn``."""
-        return self.outbox.put_in_turn(owner, put)
+        await self.outbox.put_in_turn(owner, put)
 
     def serve_waiting(self) -> None:
         """Let those who wait for room look again: some of them may have nothing to wait for any more."""
