@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from trio_socketio import CloseReason, Limits
+from trio_socketio import (
+    Answers,
+    CloseReason,
+    ConnectionStateRecovery,
+    EngineConfig,
+    Limits,
+    OpenNamespace,
+    Server,
+    Socket,
+)
 from trio_socketio._logging import SCOPES
 
 PROJECT = Path(__file__).parents[2]
@@ -75,3 +85,46 @@ def test_python_on_the_pages_compiles():
     for file in [*DOCS.glob("**/*.md"), PROJECT / "README.md"]:
         for block in re.findall(r"```python\n(.*?)```", file.read_text(), re.DOTALL):
             compile(block, str(file), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+SETTINGS = {
+    "EngineConfig": EngineConfig,
+    "Limits": Limits,
+    "Server": Server,
+    "ConnectionStateRecovery": ConnectionStateRecovery,
+}
+OBJECTS = {
+    "sio": Server,
+    "io": Server,
+    "chat": OpenNamespace,
+    "namespace": OpenNamespace,
+    "socket": Socket,
+    "answers": Answers,
+}
+"""What these names stand for on the pages."""
+
+
+def our_side(name: str) -> str:
+    """What a page says of us: of its tables the last column, and its code."""
+    text = page(name)
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    told = "\n".join([*blocks, *(row[-1] for row in rows(text))])
+    return re.sub(r'"[^"\n]*"', '""', told)
+
+
+@pytest.mark.parametrize("name", ["emit-cheatsheet", "from-node", "from-python-socketio"])
+class TestWaysFromOthers:
+    def test_what_they_call_is_there(self, name):
+        for holder, attribute in re.findall(r"\b([a-z]+)\.([a-z_]\w*)", our_side(f"howto/{name}.md")):
+            cls = OBJECTS.get(holder)
+            if cls is not None:
+                known = {*dir(cls), *getattr(cls, "__slots__", ())}
+                assert attribute in known, f"{holder}.{attribute}"
+
+    def test_settings_are_there(self, name):
+        for holder, arguments in re.findall(
+            r"\b([A-Z]\w+)\(([^()]*(?:\([^()]*\)[^()]*)*)\)", our_side(f"howto/{name}.md")
+        ):
+            if holder in SETTINGS:
+                told = set(re.findall(r"(?:^|, )([a-z_]\w*)=", arguments))
+                assert told <= set(inspect.signature(SETTINGS[holder]).parameters), (holder, told)
