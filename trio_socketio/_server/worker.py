@@ -127,8 +127,6 @@ class SocketWorker:
         if claimed is not None:
             self.socket.data = claimed.socket.data
             self.socket.recovered = True
-        elif self._recovery is not None:
-            self.pid = self._recovery.new_pid()
         home.begin()
         self.dispatcher: Dispatcher = Dispatcher(
             self.socket, home.behaviour, self.peer, limits, client.session.counters
