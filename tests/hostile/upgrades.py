@@ -176,7 +176,7 @@ QUERIES = [
     Case("sid __proto__", (upgrade(target=WEBSOCKET + b"&sid=__proto__"),), BAD),
     Case("transport __proto__", (upgrade(target=WEBSOCKET.replace(b"websocket", b"__proto__")),), BAD),
     Case("transport polling", (upgrade(target=POLLING),), answered(101, 400)),
-    Case("EIO 3", (upgrade(target=WEBSOCKET.replace(b"4", b"3")),), BAD),
+    Case("EIO 5", (upgrade(target=WEBSOCKET.replace(b"4", b"5")),), BAD),
     Case("no EIO", (upgrade(target=b"/socket.io/?transport=websocket"),), BAD),
     Case("EIO 3 on a session", (Act.OPEN_POLLING, upgrade(target=ON_SESSION.replace(b"EIO=4", b"EIO=3"))), BAD),
     Case(
