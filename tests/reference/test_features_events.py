@@ -1,0 +1,48 @@
+"""Features of events that no other test has."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.raw_client import raw_client
+from trio_socketio import Server
+
+
+async def test_ids_of_questions_count_for_each_namespace(way):
+    server = Server()
+    chat = server.namespace("/chat")
+
+    async def ask(socket):
+        await socket.call("who")
+
+    server.on_connection(ask)
+    chat.on_connection(ask)
+    async with (
+        way(server) as url,
+        raw_client(url) as client,
+        client.session() as first,
+        client.session() as second,
+    ):
+        for websocket, join, question in (
+            (first, "40", '420["who"]'),
+            # The other client of the namespace is asked the next one, and those of another one from the beginning.
+            (second, "40", '421["who"]'),
+            (second, "40/chat,", '42/chat,0["who"]'),
+            (first, "40/chat,", '42/chat,1["who"]'),
+        ):
+            await websocket.send(join)
+            assert (await websocket.receive_without_pings(2))[1] == question
+
+
+@pytest.mark.parametrize("asks", [False, True])
+async def test_what_is_acknowledged_are_the_arguments_alone(way, asks):
+    server = Server()
+
+    @server.on("sum")
+    async def sum_of(socket, *numbers):
+        return sum(numbers)
+
+    async with way(server) as url, raw_client(url) as client, client.session() as websocket:
+        await websocket.send("40", '42["sum",1,2]' if not asks else '425["sum",1,2]', '420["sum"]')
+        answers = (await websocket.receive_without_pings(3 if asks else 2))[1:]
+        assert answers == (["435[3]", "430[0]"] if asks else ["430[0]"])
