@@ -46,3 +46,16 @@ async def test_what_is_acknowledged_are_the_arguments_alone(way, asks):
         await websocket.send("40", '42["sum",1,2]' if not asks else '425["sum",1,2]', '420["sum"]')
         answers = (await websocket.receive_without_pings(3 if asks else 2))[1:]
         assert answers == (["435[3]", "430[0]"] if asks else ["430[0]"])
+
+
+async def test_base64_in_a_text_frame_is_an_attachment(way):
+    server = Server()
+
+    @server.on("x")
+    async def x(socket, data):
+        return len(data), data
+
+    async with way(server) as url, raw_client(url) as client, client.session() as websocket:
+        await websocket.send("40", '451-7["x",{"_placeholder":true,"num":0}]', "bAQID")
+        answer = (await websocket.receive_without_pings(3))[1:]
+        assert answer == ['461-7[3,{"_placeholder":true,"num":0}]', b"\1\2\3"]

@@ -9,7 +9,7 @@ import trio
 
 from tests.support.memory import connect
 from tests.support.raw_client import PATIENCE, raw_client
-from trio_socketio import CORS, ConnectionRefused, EngineConfig, Limits, Server
+from trio_socketio import CORS, ConnectionRefused, EngineConfig, Server
 
 POLLING = "EIO=4&transport=polling"
 
@@ -147,9 +147,3 @@ class TestCORS:
             }
             assert response.headers["content-length"] == "0"
             assert response.headers["vary"] == "Origin"
-
-
-@pytest.mark.parametrize("field", ["connect_timeout", "upgrade_timeout", "max_payload"])
-def test_nothing_stands_for_the_default(field):
-    with pytest.raises(ValueError, match="would let nothing through"):
-        Limits(**{field: 0})
