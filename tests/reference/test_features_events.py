@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.support.raw_client import raw_client
 from trio_socketio import Server
 
@@ -32,20 +30,6 @@ async def test_ids_of_questions_count_for_each_namespace(way):
         ):
             await websocket.send(join)
             assert (await websocket.receive_without_pings(2))[1] == question
-
-
-@pytest.mark.parametrize("asks", [False, True])
-async def test_what_is_acknowledged_are_the_arguments_alone(way, asks):
-    server = Server()
-
-    @server.on("sum")
-    async def sum_of(socket, *numbers):
-        return sum(numbers)
-
-    async with way(server) as url, raw_client(url) as client, client.session() as websocket:
-        await websocket.send("40", '42["sum",1,2]' if not asks else '425["sum",1,2]', '420["sum"]')
-        answers = (await websocket.receive_without_pings(3 if asks else 2))[1:]
-        assert answers == (["435[3]", "430[0]"] if asks else ["430[0]"])
 
 
 async def test_base64_in_a_text_frame_is_an_attachment(way):
