@@ -107,6 +107,14 @@ class TestCompressor:
         response = await compressed(Response(status, b"a" * 2000), method=method)
         assert (response.body, response.headers) == (b"a" * 2000, [])
 
+    @pytest.mark.parametrize(("size", "expected"), [(99, False), (100, True)])
+    async def test_what_is_below_the_threshold_stays(self, size, expected):
+        # Not only for polls, which know it: for files, and for what middlewares answer.
+        compressor = Compressor(HTTPCompression(threshold=100))
+        response = await compressor.compressed(request(POLLING, headers=GZIP), Response(200, b"a" * size))
+        assert (("vary", "Accept-Encoding") in response.headers) is expected
+        assert decoded(response) == b"a" * size
+
     async def test_level(self):
         body = text(50_000).encode()
         sizes = [len((await compressed(Response(200, body), level=level)).body) for level in (1, 9)]

@@ -44,6 +44,13 @@ const commands = {
   connect({ id }) { sockets.get(id).connect(); },
   close({ id }) { sockets.get(id).disconnect(); },
   cut({ id }) { sockets.get(id).io.engine.close(); },
+  // What no client says: a packet as it is, and nothing any more.
+  wire({ id, data }) {
+    const { transport } = sockets.get(id).io.engine;
+    if (transport.ws) transport.ws.send(data);
+    else transport.doWrite(data, () => {});
+  },
+  mute({ id }) { sockets.get(id).io.engine.transport.send = () => {}; },
 };
 
 let rest = "";

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.raw_client import raw_client
-from trio_socketio import CORS, EngineConfig, Server
+from trio_socketio import CORS, EngineConfig, HTTPCompression, Server
 from trio_socketio._server.client_files import FILE_NAMES
 
 
@@ -54,3 +54,37 @@ async def test_none_unless_they_are_given(way):
     async with way(Server()) as url, raw_client(url) as client:
         response = await client.http.get(f"{url}/socket.io/socket.io.js")
         assert (response.status_code, response.json()["code"]) == (400, 0)
+
+
+class TestCompressed:
+    """By gzip and deflate; there is no brotli in Python."""
+
+    @pytest.fixture
+    def server(self, folder):
+        (folder / "socket.io.min.js").write_text("let x = 1;" * 5000)
+        return Server(EngineConfig(http_compression=HTTPCompression()), client_files=folder)
+
+    @pytest.mark.parametrize(("accepted", "coding"), [("gzip", "gzip"), ("deflate", "deflate"), ("br, gzip", "gzip")])
+    async def test_for_who_takes_it(self, way, folder, server, accepted, coding):
+        async with way(server) as url, raw_client(url) as client:
+            headers = {"accept-encoding": accepted}
+            response = await client.http.get(f"{url}/socket.io/socket.io.min.js", headers=headers)
+            assert response.headers["content-encoding"] == coding
+            assert "Accept-Encoding" in response.headers["vary"]
+            assert int(response.headers["content-length"]) < 1000
+            assert response.content == (folder / "socket.io.min.js").read_bytes()
+            assert response.headers["etag"] == '"4.8.4"'
+
+    @pytest.mark.parametrize(("name", "accepted"), [("socket.io.min.js", "br"), ("socket.io.js", "gzip")])
+    async def test_as_they_are(self, way, folder, server, name, accepted):
+        # Who takes brotli alone, and what is shorter than the threshold.
+        async with way(server) as url, raw_client(url) as client:
+            response = await client.http.get(f"{url}/socket.io/{name}", headers={"accept-encoding": accepted})
+            assert "content-encoding" not in response.headers
+            assert response.content == (folder / name).read_bytes()
+
+    async def test_not_unless_it_is_set_up(self, way, folder):
+        (folder / "socket.io.js").write_text("let x = 1;" * 5000)
+        async with way(Server(client_files=folder)) as url, raw_client(url) as client:
+            response = await client.http.get(f"{url}/socket.io/socket.io.js", headers={"accept-encoding": "gzip"})
+            assert not {"content-encoding"} & set(response.headers)

@@ -1,4 +1,4 @@
-"""Compression of the answers to polls.
+"""Compression of answers: to polls, and of the client's bundles.
 
 It is done in the server's own task, in slices: a checkpoint behind each lets everybody else have a turn. Of large answers
 one is compressed at a time, since each needs a quarter of a megabyte for it, and a broadcast wakes thousands of polls in
@@ -27,7 +27,7 @@ _WINDOW_BITS: dict[Coding, int] = {"gzip": 31, "deflate": 15}
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HTTPCompression:
-    """Compress the answers to polls for clients that take it, by gzip or deflate.
+    """Compress the answers to polls, and the client's bundles, for clients that take it, by gzip or deflate.
 
     The answer to a handshake is never compressed, nor is one of which each packet was sent with ``compress=False``.
 
@@ -61,10 +61,11 @@ class Compressor:
         settings: how.
     """
 
-    __slots__ = ("_level", "_turn")
+    __slots__ = ("_level", "_threshold", "_turn")
 
     def __init__(self, settings: HTTPCompression) -> None:
         self._level = settings.level
+        self._threshold = settings.threshold
         self._turn = trio.Lock()
 
     async def compressed(self, request: Request, response: Response) -> Response:
@@ -72,7 +73,8 @@ class Compressor:
 
         A checkpoint only for a body of more than one ``SLICE``; cancelled there, the response is lost.
         """
-        if request.method == "HEAD" or response.status in {204, NOT_MODIFIED}:
+        bodiless = request.method == "HEAD" or response.status in {204, NOT_MODIFIED}
+        if bodiless or len(response.body) < self._threshold:
             return response
         _vary(response.headers, "Accept-Encoding")
         if any(name.lower() == "content-encoding" for name, _ in response.headers):

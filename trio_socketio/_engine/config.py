@@ -40,7 +40,7 @@ class EngineConfig:
         cors: web origins that may connect; ``None`` for the server's own only. Clients that send no ``Origin``,
             which are not browsers, are always let through.
         cookie: set a cookie with the session's id.
-        http_compression: compress the answers to polls; ``None`` (other than the reference's default): don't.
+        http_compression: compress the answers to polls and the bundles; ``None`` (other than the reference's default): don't.
         trusted_proxies: proxies in front that are believed when they say who a client is; ``None``: nobody is.
         middleware: ``async`` functions that are called in order for every request under the path, polls and WebSockets
             too, behind the check of its origin and before any other. One returns ``None`` to go on, or a

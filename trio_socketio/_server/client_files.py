@@ -50,4 +50,4 @@ class ClientFiles:
         if request.headers.get("if-none-match") in {self._etag, f"W/{self._etag}"}:
             return Response(304, headers=headers)
         kind = "application/json" if name.endswith(".map") else "application/javascript"
-        return Response(200, self._files[name], f"{kind}; charset=utf-8", headers)
+        return Response(200, self._files[name], f"{kind}; charset=utf-8", headers, compress=True)
