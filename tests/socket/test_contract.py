@@ -82,7 +82,7 @@ class TestNames:
     @pytest.mark.parametrize(
         "event",
         [None, 5, b"bytes", ["a"], Plain, Plain(), Plain().message, Plain.of_class, print, handler],
-        ids=str,
+        ids=["None", "number", "bytes", "list", "class", "object", "method", "class method", "built in", "handler"],
     )
     def test_what_is_no_event(self, event):
         sentence = "an event's name is text, or a function of a contract class such as ToClient.message, not "
