@@ -150,7 +150,7 @@ class TestMissing:
         await settle()
         assert (reader.got, reader.ended, answers.missing) == ([], True, {"a", "b"})
 
-    async def test_after_a_deadline_it_names_those_who_are_late(self):
+    async def test_after_a_deadline_it_names_those_who_are_late(self, autojump_clock):
         answers = answers_of("abc")
         answers.answer("a", [1])
         got = []

@@ -194,7 +194,7 @@ class TestWhoDoesNot:
             assert gone not in await all_of(answers)
             assert answers.missing == {gone}
 
-    async def test_one_never_answers(self, sio, three):
+    async def test_one_never_answers(self, sio, three, autojump_clock):
         (silent, _), *others = three.items()
         got = {}
         with trio.move_on_after(5) as patience:

@@ -229,7 +229,7 @@ class TestAnswers:
             assert await all_of(answers) == {nodes.ids["a"]: 1}
         assert nodes.letters(answers.missing) == "bc"
 
-    async def test_who_is_too_late_is_missing(self, nodes):
+    async def test_who_is_too_late_is_missing(self, nodes, autojump_clock):
         with trio.move_on_after(5):
             async with nodes.servers[0].call("vote") as answers:
                 await settle()
@@ -437,7 +437,7 @@ class TestServers:
             assert await all_of(answers) == {"server 0": "one: server 0", "server 2": None}
         assert "no answer today" in caplog.text
 
-    async def test_one_is_too_slow(self, nodes, heard):
+    async def test_one_is_too_slow(self, nodes, heard, autojump_clock):
         with trio.move_on_after(5):
             async with nodes.servers[0].server_side_call("who", "slow") as answers:
                 await all_of(answers)
@@ -445,7 +445,7 @@ class TestServers:
         await trio.sleep(10)
         assert await all_of(answers) == {}
 
-    async def test_one_is_lost(self, nodes, heard):
+    async def test_one_is_lost(self, nodes, heard, autojump_clock):
         async with nodes.servers[0].server_side_call("who", "slow") as answers:
             nodes.cluster.lose("server 2")
             assert (await all_of(answers)).keys() == {"server 1"}

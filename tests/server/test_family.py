@@ -276,7 +276,7 @@ class TestAll:
                     await client.put(f'43{name},{ack_id}["{name}"]')
         assert answers == {socket_id: each.namespace for socket_id, each in tenants.sockets.items()}
 
-    async def test_who_does_not_answer_is_missing_and_the_late_are_forgotten(self, tenants, clients):
+    async def test_who_does_not_answer_is_missing_and_the_late_are_forgotten(self, tenants, clients, autojump_clock):
         one, two, _ = clients
         with trio.move_on_after(5):
             async with tenants.call("x") as answers:

@@ -127,7 +127,7 @@ class TestClaim:
 
 
 class TestTime:
-    async def test_each_at_its_own_and_claimed_ones_later(self, recovery):
+    async def test_each_at_its_own_and_claimed_ones_later(self, recovery, autojump_clock):
         first, second, third = workers = [FakeWorker(recovery) for _ in range(3)]
         for worker in workers:
             recovery.lost(worker)
@@ -141,7 +141,7 @@ class TestTime:
         await trio.sleep(0.01)
         assert second.given_up == 1, "its time is up"
 
-    async def test_claimed_ones_that_come_first_hide_nobody(self, recovery):
+    async def test_claimed_ones_that_come_first_hide_nobody(self, recovery, autojump_clock):
         first, second = FakeWorker(recovery), FakeWorker(recovery)
         recovery.lost(first)
         recovery.claim("/", {"pid": first.pid}, FakeSession())
@@ -169,7 +169,7 @@ class TestTime:
         assert [worker.given_up for worker in workers] == [0, 0, 0, 1, 0]
         assert len(recovery) == 4
 
-    async def test_a_fault_costs_the_clock_nothing(self, recovery, caplog):
+    async def test_a_fault_costs_the_clock_nothing(self, recovery, caplog, autojump_clock):
         worker, other = FakeWorker(recovery), FakeWorker(recovery)
 
         def fail():

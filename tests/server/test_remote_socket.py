@@ -153,7 +153,7 @@ class TestCall:
             assert client.get_waiting() == []
         assert len(socket._peer.acks) == 0
 
-    async def test_cancelled_a_late_answer_is_dropped(self, two):
+    async def test_cancelled_a_late_answer_is_dropped(self, two, autojump_clock):
         socket, remote, client, _ = two
         with trio.move_on_after(5) as scope:
             await remote.call("q")
