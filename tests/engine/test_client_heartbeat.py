@@ -83,16 +83,16 @@ class TestSchedule:
 
     async def test_an_upgrade_gives_the_whole_time_again(self, beat, autojump_clock):
         await trio.sleep_until(44)
-        beat.heartbeat.renew()
+        beat.heartbeat.sign.renew()
         assert await ends_at(beat) == 89
 
     async def test_stopped(self, beat, autojump_clock):
         await trio.sleep_until(44)
         beat.heartbeat.stop()
         beat.heartbeat.stop()
-        beat.heartbeat.renew()
-        beat.heartbeat.pause()
-        beat.heartbeat.resume()
+        beat.heartbeat.sign.renew()
+        beat.heartbeat.sign.pause()
+        beat.heartbeat.sign.resume()
         await trio.sleep_until(1000)
         assert (beat.answers, beat.deaths) == ([], [])
 
@@ -100,21 +100,21 @@ class TestSchedule:
 class TestPause:
     async def test_the_clock_stands_still(self, beat, autojump_clock):
         await trio.sleep_until(30)
-        beat.heartbeat.pause()
-        beat.heartbeat.pause()
+        beat.heartbeat.sign.pause()
+        beat.heartbeat.sign.pause()
         await trio.sleep_until(500)
-        beat.heartbeat.resume()
+        beat.heartbeat.sign.resume()
         await trio.sleep_until(600)
         assert not beat.deaths
-        beat.heartbeat.resume()
+        beat.heartbeat.sign.resume()
         assert await ends_at(beat) == 645
 
     async def test_a_ping_meanwhile_is_answered_and_starts_no_clock(self, beat, autojump_clock):
-        beat.heartbeat.pause()
+        beat.heartbeat.sign.pause()
         beat.heartbeat.beat()
         await trio.sleep_until(500)
         assert (beat.answers, beat.deaths) == ([0], [])
-        beat.heartbeat.resume()
+        beat.heartbeat.sign.resume()
         assert await ends_at(beat) == 545
 
 
@@ -171,7 +171,7 @@ class TestOwnStall:
 
 def test_both_have_what_a_session_needs(autojump_clock):
     def beats(heartbeat: Beats) -> None:
-        for name in ("beat_of", "awaits_sign", "start", "stop", "beat", "activity", "renew", "pause", "resume"):
+        for name in ("beat_of", "sign", "awaits_sign", "start", "stop", "beat", "activity"):
             assert hasattr(heartbeat, name)
 
     timers = Timers(Clock(), pytest.fail)

@@ -83,8 +83,8 @@ class TestSchedule:
         beat.heartbeat.stop()
         beat.heartbeat.beat()
         beat.heartbeat.activity()
-        beat.heartbeat.pause()
-        beat.heartbeat.resume()
+        beat.heartbeat.sign.pause()
+        beat.heartbeat.sign.resume()
         await trio.sleep_until(1000)
         assert (beat.pings, beat.deaths) == ([], [])
 
@@ -140,61 +140,61 @@ class TestPause:
 
     async def test_while_a_pong_is_due(self, beat, autojump_clock):
         await trio.sleep_until(30)
-        beat.heartbeat.pause()
+        beat.heartbeat.sign.pause()
         await trio.sleep_until(500)
         assert not beat.deaths
-        beat.heartbeat.resume()
+        beat.heartbeat.sign.resume()
         assert await ends_at(beat) == 520
 
     async def test_pings_are_still_sent(self, beat, autojump_clock):
         await trio.sleep_until(10)
-        beat.heartbeat.pause()
+        beat.heartbeat.sign.pause()
         await trio.sleep_until(500)
         assert (beat.pings, beat.deaths) == ([25], [])
-        beat.heartbeat.resume()
+        beat.heartbeat.sign.resume()
         assert await ends_at(beat) == 520
 
     async def test_that_ends_before_the_ping(self, beat, autojump_clock):
         await trio.sleep_until(5)
-        beat.heartbeat.pause()
+        beat.heartbeat.sign.pause()
         await trio.sleep_until(15)
-        beat.heartbeat.resume()
+        beat.heartbeat.sign.resume()
         assert await ends_at(beat) == 45
         assert beat.pings == [25]
 
     async def test_nested(self, beat, autojump_clock):
         await trio.sleep_until(30)
-        beat.heartbeat.pause()
-        beat.heartbeat.pause()
+        beat.heartbeat.sign.pause()
+        beat.heartbeat.sign.pause()
         await trio.sleep_until(100)
-        beat.heartbeat.resume()
+        beat.heartbeat.sign.resume()
         await trio.sleep_until(200)
         assert not beat.deaths
-        beat.heartbeat.resume()
+        beat.heartbeat.sign.resume()
         assert await ends_at(beat) == 220
 
     async def test_a_pong_meanwhile(self, beat, autojump_clock):
-        beat.heartbeat.pause()
+        beat.heartbeat.sign.pause()
         await trio.sleep_until(30)
         beat.heartbeat.beat()
         await trio.sleep_until(60)
         assert beat.pings == [25, 55]
-        beat.heartbeat.resume()
+        beat.heartbeat.sign.resume()
         assert await ends_at(beat) == 80
 
     async def test_activity_meanwhile_does_not_start_the_clock(self, beat, autojump_clock):
-        beat.heartbeat.pause()
+        beat.heartbeat.sign.pause()
         await trio.sleep_until(30)
         beat.heartbeat.activity()
-        beat.heartbeat.renew()
+        beat.heartbeat.sign.renew()
         await trio.sleep_until(500)
         assert not beat.deaths
 
     async def test_after_it_a_pong_at_the_last_moment_survives(self, beat, autojump_clock):
         await trio.sleep_until(30)
-        beat.heartbeat.pause()
+        beat.heartbeat.sign.pause()
         await trio.sleep_until(100)
-        beat.heartbeat.resume()
+        beat.heartbeat.sign.resume()
         await trio.sleep_until(120 - TICK)
         beat.heartbeat.beat()
         await trio.sleep_until(121)

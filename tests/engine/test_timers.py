@@ -56,8 +56,8 @@ async def test_a_later_deadline_replaces_an_earlier_one(watched, autojump_clock)
 async def test_cleared(watched, autojump_clock):
     watched.set("a", 10)
     watched.set("b", 20)
-    watched.timers.clear("a")
-    watched.timers.clear("a")
+    assert watched.timers.clear("a")
+    assert not watched.timers.clear("a")
     watched.timers.clear("unknown")
     await trio.sleep_until(100)
     assert watched.fired == [("b", 20)]

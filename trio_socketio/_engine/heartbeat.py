@@ -5,11 +5,7 @@
                                                   +--(timeout)--> dead
 
 Only a pong starts the next interval. Any other packet while a pong is due extends the timeout once a ping: a large upload
-is a sign of life. And while *we* are the ones who don't read, because the client's handlers are slow, its pong may be
-waiting behind what we don't read: the clock stands still then, and starts anew when we read on.
-
-A process that stood still finds both in the same moment, that the time is over and that the kernel has a pong for it. So
-a deadline that is found late is put off once a ping, for as long as it takes to read what has come.
+is a sign of life. What else moves the deadline of a pong, our own slowness, stands in ``SignOfLife``.
 """
 
 from __future__ import annotations
@@ -20,19 +16,9 @@ from typing import Protocol, final
 
 import trio
 
+from trio_socketio._engine.sign_of_life import SignOfLife
 from trio_socketio._engine.timers import Timers
 from trio_socketio._wire.engine_packet import PacketType
-
-GRACE = 1.0
-"""Seconds to read what came while the process stood still; the timeout, if that is shorter."""
-
-LATE = 0.5
-"""Seconds after a deadline from which on the process has stood still; half the timeout, if that is shorter."""
-
-
-def stood_still(now: float, due: float, timeout: float) -> bool:
-    """Say whether a deadline is found so late that the process must have stood still."""
-    return now - due > min(LATE, timeout / 2)
 
 
 class Beats(Protocol):
@@ -41,6 +27,11 @@ class Beats(Protocol):
     @property
     def beat_of(self) -> PacketType:
         """The packet that ``beat`` is to be told of."""
+        ...
+
+    @property
+    def sign(self) -> SignOfLife:
+        """The packet that the client must send by a deadline; whoever does not read, or begins anew, tells it so."""
         ...
 
     @property
@@ -60,21 +51,12 @@ class Beats(Protocol):
     def activity(self) -> None:
         """Note any other packet."""
 
-    def renew(self) -> None:
-        """Give what is due its full time again."""
-
-    def pause(self) -> None:
-        """Stop the clock."""
-
-    def resume(self) -> None:
-        """Read again."""
-
 
 @final
 class Heartbeat:
     """The heartbeat of one session, kept by the session's timers. Times are in seconds."""
 
-    __slots__ = ("_dead", "_due", "_interval", "_paused", "_ping", "_put_off", "_timeout", "_timers", "awaits_sign")
+    __slots__ = ("_due", "_interval", "_ping", "_timeout", "_timers", "awaits_sign", "sign")
 
     beat_of: PacketType = PacketType.PONG
     """The packet that ``beat`` is to be told of: it is the server that pings."""
@@ -92,13 +74,12 @@ class Heartbeat:
         self._interval = interval
         self._timeout = timeout
         self._ping = ping
-        self._dead = dead
+        self.sign: SignOfLife = SignOfLife(timers, within=timeout, timeout=timeout, dead=dead)
+        """The pong. Only its clock can be paused: pings are still sent."""
         self._due = math.inf
-        """When the next ping is, or the pong."""
+        """When the next ping is, or the last one was."""
         self.awaits_sign: bool = False
         """A ping is out, and nothing has come since."""
-        self._put_off = False
-        self._paused = 0
 
     def start(self) -> None:
         """Begin with an interval."""
@@ -110,52 +91,23 @@ class Heartbeat:
         """Send and expect nothing any more."""
         self.awaits_sign = False
         self._timers.clear("ping")
-        self._timers.clear("pong")
+        self.sign.clear()
 
     def beat(self) -> None:
         """Note an answer; one that nobody asked for changes nothing."""
-        if self._timers.is_set("pong"):
-            self._timers.clear("pong")
+        if self.sign.clear():
             self.start()
 
     def activity(self) -> None:
         """Note any other packet; to be called while ``awaits_sign``, and of no use else."""
         if self.awaits_sign:
             self.awaits_sign = False
-            self.renew()
-
-    def renew(self) -> None:
-        """Give a pong that is due its full time again."""
-        if self._timers.is_set("pong"):
-            self._expect(trio.current_time() + self._timeout)
-
-    def pause(self) -> None:
-        """Stop the clock: from now on we don't read. Pings are still sent."""
-        self._paused += 1
-        if self._timers.is_set("pong"):
-            self._expect(math.inf)
-
-    def resume(self) -> None:
-        """Read again."""
-        self._paused -= 1
-        self.renew()
+            self.sign.renew()
 
     def _send(self) -> None:
         now = trio.current_time()
         self._ping()
-        self.awaits_sign, self._put_off = True, False
+        self.awaits_sign = True
         # The deadline counts from when the ping was due - but a process that stood still must not take it out on clients.
         late = now - self._due > self._timeout / 2
-        self._expect((now if late else self._due) + self._timeout)
-
-    def _expect(self, deadline: float) -> None:
-        self._due = math.inf if self._paused else deadline
-        self._timers.set("pong", self._due, self._miss)
-
-    def _miss(self) -> None:
-        now = trio.current_time()
-        if self._put_off or not stood_still(now, self._due, self._timeout):
-            self._dead()
-        else:
-            self._put_off = True
-            self._expect(now + min(GRACE, self._timeout))
+        self.sign.expect(now if late else self._due)

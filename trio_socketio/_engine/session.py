@@ -311,11 +311,11 @@ class Session:
 
     def pause(self) -> None:
         """Note that we don't read for now: silence is not the client's fault."""
-        self._heartbeat.pause()
+        self._heartbeat.sign.pause()
 
     def resume(self) -> None:
         """Note that we read again."""
-        self._heartbeat.resume()
+        self._heartbeat.sign.resume()
 
     # State changes: synchronous.
 
@@ -324,7 +324,7 @@ class Session:
         former, self.transport = self.transport, transport
         if former is not None:
             self.upgrade = Upgrade.DONE
-            self._heartbeat.renew()
+            self._heartbeat.sign.renew()
             former.wake()
         transport.wake()
 

@@ -43,9 +43,9 @@ class Timers:
             if at < self.wakes_at:
                 self._clock.wake(self, at)
 
-    def clear(self, name: Hashable) -> None:
-        """Forget a deadline, if it is still there."""
-        self._deadlines.pop(name, None)
+    def clear(self, name: Hashable) -> bool:
+        """Forget a deadline, and say whether it was still there."""
+        return self._deadlines.pop(name, None) is not None
 
     def is_set(self, name: Hashable) -> bool:
         """Say whether a deadline of that name is waiting."""
