@@ -40,6 +40,10 @@ from trio_socketio._wire.engine_handshake import OLD_REVISION, PROTOCOL_REVISION
 
 _logger = scope_logger("engine")
 
+OLD_CLIENT_PAUSE = 0.02
+"""Seconds between the 101 and the handshake of a client of Engine.IO 3. Some of them, and the official suite, begin to listen
+when the WebSocket is open, and lose what comes in the same segment."""
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -298,6 +302,8 @@ class EngineServer:
         elif session is not None:
             await self._upgrade(session, stream, new_writer, codec)
         else:
+            if codec.revision == OLD_REVISION:
+                await trio.sleep(OLD_CLIENT_PAUSE)
             session = await self._registry.open(admission.request, codec.revision)
             if session is None:
                 self._refusals.no_place(admission.request, status=101)
