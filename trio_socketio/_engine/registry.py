@@ -79,6 +79,11 @@ class SessionRegistry:
         return self._nursery is not None
 
     @property
+    def tasks(self) -> frozenset[trio.lowlevel.Task]:
+        """The tasks of the sessions, and those that end with them."""
+        return frozenset() if self._nursery is None else self._nursery.child_tasks
+
+    @property
     def takes_new(self) -> bool:
         """A session could be opened now."""
         return self.is_running and not self._draining and len(self._sessions) < self._limits.max_sessions

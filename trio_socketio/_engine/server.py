@@ -96,6 +96,11 @@ class EngineServer:
         """Somebody runs the server."""
         return self._registry.is_running
 
+    @property
+    def session_tasks(self) -> frozenset[trio.lowlevel.Task]:
+        """The tasks of the sessions, and those that end with them; for looking at."""
+        return self._registry.tasks
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Own all sessions while the block runs; see ``SessionRegistry.running``."""
