@@ -26,7 +26,7 @@ from trio_socketio._engine.statistics import Counters
 from trio_socketio._engine.timers import Timers
 from trio_socketio._engine.transport import FAREWELL
 from trio_socketio._limits import Limits
-from trio_socketio._logging import masked, scope_logger
+from trio_socketio._logging import masked, scope_logger, show_error
 from trio_socketio._wire.engine_handshake import PROTOCOL_REVISION
 
 _logger = scope_logger("engine")
@@ -228,9 +228,10 @@ class SessionRegistry:
     async def _run(self, session: Session) -> None:
         try:
             await session.run(self._accept(session))
-        except* Exception:
+        except* Exception as group:
             # Handlers contain the application's errors: this is a fault of ours. It may cost one client, not all.
             _logger.exception("session %s ended by a fault of the server", masked(session.sid))
+            show_error(group, "a session of the server")
         finally:
             session.close(CloseReason.FORCED_CLOSE)
             session.started.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeAlias, final
 
@@ -77,7 +78,5 @@ class ClientEvents:
         result = await handler.function(self._socket, *handler.arguments(event.args))
         if event.ack_id is not None:
             answer = result if isinstance(result, tuple) else () if result is None else (result,)
-            try:
+            with suppress(Disconnected):  # Who has asked is told so.
                 await self._answer(event.ack_id, answer)
-            except Disconnected:
-                pass  # Who has asked is told so.

@@ -28,6 +28,7 @@ from trio_socketio.testing.backoff import Backoff, Waits
 from trio_socketio.testing.client_session import ClientSession
 from trio_socketio.testing.client_transports import LOST
 from trio_socketio.testing.dialer import Dialer
+from trio_socketio.testing.network import ServerLeft
 
 SERVER_DISCONNECT = "io server disconnect"
 CLIENT_DISCONNECT = "io client disconnect"
@@ -121,8 +122,7 @@ class ClientLife:
             await self._connect()
             if self.state is ClientState.AWAY:
                 if self._may_come_back():
-                    self._pause = trio.move_on_after(self._waits.next())
-                    with self._pause:
+                    with trio.move_on_after(self._waits.next()) as self._pause:
                         await self._asked.wait()
                 else:
                     self._set(ClientState.ENDED)
@@ -166,7 +166,7 @@ class ClientLife:
         self._decoder = self.settings.parser.decoder(self._limits)
         try:
             await session.open()
-        except (ConnectionRefused, RuntimeError) as failure:
+        except (ConnectionRefused, ServerLeft) as failure:
             self.failure = failure
             self._set(ClientState.ENDED)
             return
@@ -174,10 +174,8 @@ class ClientLife:
             self.failure = failure
             self._set(ClientState.AWAY)
             return
-        if self.state is ClientState.CONNECTING:
+        if not session.closed.is_set():
             session.send(encode_batch(self.settings.parser, Connect(self.settings.namespace, self._auth())))
-        else:
-            session.close(CLIENT_DISCONNECT)  # It was told to leave meanwhile.
         try:
             await session.run()
         finally:

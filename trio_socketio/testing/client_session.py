@@ -136,7 +136,7 @@ class ClientSession:
                         self._nursery.start_soon(self._upgrade, transport, opened.sid)
         finally:
             self._nursery = None
-            self.close("forced close")
+            self.close(self._closing or "forced close")
             transport.abandon()
             if self._transport is not None:
                 self._transport.abandon()
@@ -154,8 +154,10 @@ class ClientSession:
         self._scope.cancel()
 
     def close_in_peace(self, reason: str) -> None:
-        """End it when what waits was sent, and the server has been told; within a second."""
-        if self._closing is None:
+        """End it when what waits was sent, and the server has been told; within a second, or at once if it is not open."""
+        if self._nursery is None:
+            self.close(reason)
+        elif self._closing is None:
             self._closing = reason
             self._scope.deadline = trio.current_time() + GOODBYE
             self._something_waits.set()
@@ -232,7 +234,7 @@ class ClientSession:
 
     async def _watch(self) -> None:
         """End it when no ping has come for ``pingInterval + pingTimeout``."""
-        while (until := self._alive_until) > trio.current_time():
+        while (until := self._alive_until) > trio.current_time():  # noqa: ASYNC110 - it waits for a time
             await trio.sleep_until(until)
         self._end("ping timeout")
 

@@ -42,6 +42,7 @@ class ClientSocket(metaclass=NoPublicConstructor):
     def __init__(self, dialer: Dialer, settings: ClientSettings, limits: Limits, patience: Patience) -> None:
         self._dialer = dialer
         self._patience = patience
+        self._is_left = False
         self._events = ClientEvents(self, limits, self._answer)
         self._life = ClientLife(dialer, settings, limits, receive=self._events.receive, changed=self._events.inbox.wake)
 
@@ -142,7 +143,13 @@ class ClientSocket(metaclass=NoPublicConstructor):
         peer = self._peer()
         return await self._wait(lambda: peer.call(event, args), lambda: f"no acknowledgement of {event!r} has come")
 
+    def _check_not_left(self) -> None:
+        if self._is_left:
+            msg = "the block of this client has been left: use it inside 'async with server.open_client(...) as socket'"
+            raise RuntimeError(msg)
+
     def _peer(self) -> Peer:
+        self._check_not_left()
         if self._life.peer is None or not self.connected:
             raise Disconnected(self._life.reason or "not connected yet")
         return self._life.peer
@@ -190,8 +197,9 @@ class ClientSocket(metaclass=NoPublicConstructor):
             ExpectationFailed: it did not come in the server's patience, can't come any more, or has other arguments. The
                 message says what came instead.
             ValueError: the name is reserved.
-            RuntimeError: there is a handler for it, that takes it.
+            RuntimeError: there is a handler for it, that takes it; or outside of the client's block.
         """
+        self._check_not_left()
         name = check_handled_event(event)
         if self._events.handlers.find(name) is not None:
             msg = (
@@ -337,8 +345,9 @@ class ClientSocket(metaclass=NoPublicConstructor):
         """Connect again now: when it waits before the next attempt, or would not come back by itself.
 
         Raises:
-            RuntimeError: it is connected, or about to be.
+            RuntimeError: it is connected, or about to be; or outside of the client's block.
         """
+        self._check_not_left()
         if self._life.state in {ClientState.CONNECTED, ClientState.CONNECTING}:
             msg = "the client is connected already, or about to be: call connect() after a disconnect"
             raise RuntimeError(msg)
@@ -356,7 +365,10 @@ class ClientSocket(metaclass=NoPublicConstructor):
                 nursery.start_soon(self._events.run)
                 nursery.start_soon(self._life.run)
                 await self._wait(self._until_first, lambda: "the client was not connected")
-                yield self
+                try:
+                    yield self
+                finally:
+                    self._is_left = True
                 self._life.end()
                 if self._life.session is not None:
                     await self._life.session.closed.wait()

@@ -32,7 +32,8 @@ def encode_request(method: str, target: str, headers: Mapping[str, str], body: b
 class _AnswerReader:
     """Collects an answer, as httptools reads it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_bodiless: bool) -> None:
+        self._is_bodiless = is_bodiless
         self.headers: dict[str, str] = {}
         self.body = bytearray()
         self.is_whole = False
@@ -40,6 +41,9 @@ class _AnswerReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+
+    def on_headers_complete(self) -> None:
+        self.is_whole = self._is_bodiless
 
     def on_body(self, body: bytes) -> None:
         self.body += body
@@ -79,10 +83,10 @@ class HTTPConnection:
         request = encode_request(method, target, headers or {}, body)
         self._is_closing = True  # until the answer has come, whole
         await self.stream.send_all(request)
-        return await self._answer()
+        return await self._answer(is_bodiless=method == "HEAD")
 
-    async def _answer(self) -> HTTPAnswer:
-        reader = _AnswerReader()
+    async def _answer(self, *, is_bodiless: bool) -> HTTPAnswer:
+        reader = _AnswerReader(is_bodiless=is_bodiless)
         parser = httptools.HttpResponseParser(reader)
         while not reader.is_whole:
             data = await self.stream.receive_some()
@@ -97,5 +101,5 @@ class HTTPConnection:
             except httptools.HttpParserError as error:
                 msg = f"the server's answer is not HTTP: {data[:100]!r}"
                 raise RemoteProtocolError(msg) from error
-        self._is_closing = not parser.should_keep_alive()
+        self._is_closing = "close" in reader.headers.get("connection", "").lower()
         return HTTPAnswer(status=parser.get_status_code(), headers=reader.headers, body=bytes(reader.body))

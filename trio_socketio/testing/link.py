@@ -33,7 +33,7 @@ class Link(metaclass=NoPublicConstructor):
 
     @property
     def connections(self) -> int:
-        """How many connections go over it."""
+        """How many connections go over it, those that are half open among them."""
         self._forget_those_over()
         return len(self._connections)
 
@@ -68,24 +68,25 @@ class Link(metaclass=NoPublicConstructor):
     # Faults
 
     def cut(self) -> None:
-        """End all connections cleanly: what is on its way arrives, then both sides come to the end (TCP's FIN)."""
-        self._each("cut")
+        """End all connections cleanly: what is on its way arrives, then both sides come to the end (TCP's FIN).
+
+        The server notices that a client on long-polling has gone while it holds a poll of it, else by its heartbeat.
+        """
+        for connection in self._connections:
+            connection.cut()
 
     def abort(self) -> None:
         """Break all connections: what is on its way is lost, and both sides fail (TCP's RST)."""
-        self._each("abort")
+        for connection in self._connections:
+            connection.abort()
 
     def half_open(self) -> None:
         """Let nothing pass over the connections that are open, in either direction, and tell nobody.
 
         What is sent fills a buffer of 64 KiB, and then waits. New connections work.
         """
-        self._each("silence")
-
-    def _each(self, fault: str) -> None:
         for connection in self._connections:
-            getattr(connection, fault)()
-        self._connections.clear()
+            connection.silence()
 
     def refuse(self) -> None:
         """Refuse new connections, as without a network, until ``accept``; those that are open go on."""

@@ -29,6 +29,9 @@ from trio_socketio.testing.patience import Patience
 from trio_socketio.testing.raw_client import RawClient
 from trio_socketio.testing.server_life import ServerLife, check_not_run_yet
 
+CLIENT_LIMITS = Limits(max_payload=2**26, max_attachments=1000, event_queue=1000, event_queue_bytes=2**26)
+"""A client takes more from its server than a server from anybody."""
+
 
 @final
 class MemoryServer(metaclass=NoPublicConstructor):
@@ -89,10 +92,12 @@ class MemoryServer(metaclass=NoPublicConstructor):
             ConnectionRefusedError: the server was dropped.
             ExpectationFailed: it was not connected in the server's patience.
             RuntimeError: outside of the server's block, or the link leads to another server.
+            TypeError: a namespace that is not text, or an ``auth`` that is no mapping.
             ValueError: no transports, or unknown ones.
         """
         self._network.check_not_left()
         _check_transports(transports)
+        _check_join(namespace, auth)
         settings = ClientSettings(
             namespace=namespace if namespace.startswith("/") else f"/{namespace}",
             auth=auth,
@@ -103,7 +108,7 @@ class MemoryServer(metaclass=NoPublicConstructor):
             backoff=Backoff() if backoff is None else backoff,
         )
         socket: ClientSocket = ClientSocket._create(
-            self._dialer(link, headers, query), settings, Limits(), self._patience
+            self._dialer(link, headers, query), settings, CLIENT_LIMITS, self._patience
         )
         return socket._running()
 
@@ -199,6 +204,15 @@ class MemoryServer(metaclass=NoPublicConstructor):
         False if nothing is left; ``print`` shows the report.
         """
         return await leftovers_of(self._sio)
+
+
+def _check_join(namespace: object, auth: object) -> None:
+    if not isinstance(namespace, str):
+        msg = f"open_client({namespace!r}) takes the name of a namespace, such as '/chat'"
+        raise TypeError(msg)
+    if auth is not None and not isinstance(auth, Mapping):
+        msg = f"auth={auth!r} must be a JSON object: give a dict, such as {{'token': ...}}"
+        raise TypeError(msg)
 
 
 def _check_transports(transports: Sequence[str]) -> None:

@@ -28,6 +28,8 @@ class MemoryStream(trio.abc.HalfCloseableStream):
         self._has_finished = False
         self._is_sending = False
         self._is_receiving = False
+        self.was_cut: bool = False
+        """A fault of the link has ended it."""
 
     @property
     def has_ended(self) -> bool:
@@ -48,7 +50,9 @@ class MemoryStream(trio.abc.HalfCloseableStream):
             self._check_sending()
             if data:
                 await self._outgoing.send(bytes(data))
-                self._check_open()
+        except trio.BrokenResourceError:
+            self._check_open()
+            raise
         finally:
             self._is_sending = False
 
@@ -148,11 +152,13 @@ class MemoryConnection:
 
     def cut(self) -> None:
         """End it cleanly for both: what waits still arrives."""
+        self.client.was_cut = True
         self.up.finish()
         self.down.finish()
 
     def abort(self) -> None:
         """Break it for both: what waits is lost."""
+        self.client.was_cut = True
         self.up.abort()
         self.down.abort()
 

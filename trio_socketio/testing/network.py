@@ -12,6 +12,10 @@ BACKLOG = 128
 """Connections that may wait to be accepted."""
 
 
+class ServerLeft(RuntimeError):  # noqa: N818 - a state, as Disconnected
+    """The block of the server is over: nobody will ever listen there again."""
+
+
 @final
 class MemoryListener(trio.abc.Listener[trio.abc.Stream]):
     """Accepts the connections of one life of the server."""
@@ -76,7 +80,7 @@ class MemoryNetwork:
 
         Raises:
             ConnectionRefusedError: nobody listens there now.
-            RuntimeError: the block of the server is over.
+            ServerLeft: the block of the server is over.
         """
         self.check_not_left()
         if self._listener is None:
@@ -90,11 +94,11 @@ class MemoryNetwork:
         """Refuse what needs the server.
 
         Raises:
-            RuntimeError: its block is over.
+            ServerLeft: its block is over.
         """
         if self._is_left:
             msg = "the block of this server has been left: do what needs it inside 'async with open_memory_server(...)'"
-            raise RuntimeError(msg)
+            raise ServerLeft(msg)
 
     def fall_silent(self) -> None:
         """Break all connections, and refuse new ones: the server's process was killed."""

@@ -16,7 +16,11 @@ def check_not_run_yet(server: Server) -> None:
 
     Raises:
         RuntimeError: it is one.
+        TypeError: it is no Server.
     """
+    if not isinstance(server, Server):
+        msg = f"the test kit serves a Server, not {server!r}: give other applications as app=..."
+        raise TypeError(msg)
     if server.engine.is_running:
         msg = "this Server is being run already: make a Server for each open_memory_server, open_server and serve"
         raise RuntimeError(msg)
@@ -58,8 +62,9 @@ class ServerLife:
             raise RuntimeError(msg)
         self._scope, self._ended = trio.CancelScope(), trio.Event()
         with collecting(self.errors):
-            self.serving = await self._nursery.start(self._run)
-        return self.serving
+            serving: Serving = await self._nursery.start(self._run)
+        self.serving = serving
+        return serving
 
     async def _run(self, *, task_status: trio.TaskStatus[Serving]) -> None:
         try:
