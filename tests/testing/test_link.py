@@ -45,7 +45,9 @@ async def test_a_broken_link_is_noticed_by_both_at_once(autojump_clock, fault, t
             await trio.testing.wait_all_tasks_blocked()  # a poll is held
             getattr(socket.link, fault)()
             reason = await socket.wait_disconnected()
-            assert reason == ("transport close" if (fault, transports) == ("cut", ("websocket",)) else "transport error")
+            assert reason == (
+                "transport close" if (fault, transports) == ("cut", ("websocket",)) else "transport error"
+            )
             await trio.testing.wait_all_tasks_blocked()
             assert [why for _, why in reasons] in (["transport close"], ["transport error"])
             assert trio.current_time() == began
@@ -169,7 +171,11 @@ async def test_a_fault_without_connections_does_nothing(autojump_clock):
 async def test_several_clients_on_one_link_share_its_faults(autojump_clock):
     async with open_memory_server(make_server()) as server:
         link = server.new_link()
-        async with server.open_client(link=link) as one, server.open_client(link=link) as two, server.open_client() as other:
+        async with (
+            server.open_client(link=link) as one,
+            server.open_client(link=link) as two,
+            server.open_client() as other,
+        ):
             link.abort()
             await one.wait_disconnected()
             await two.wait_disconnected()

@@ -108,7 +108,7 @@ class ClientSession:
             try:
                 transport = WebSocketTransport(await self._dialer.open_websocket())
             except HandshakeFailed as failure:
-                raise refusal_in(failure) from failure
+                raise refusal_in(failure, is_websocket=True) from None
         try:
             self.opened = await transport.open()
         except trio.EndOfChannel as ended:
@@ -258,7 +258,7 @@ class ClientSession:
         except LOST:
             return  # It goes on by long-polling, as any client does that can't get a WebSocket.
         try:
-            if await websocket.probe():
+            if await self._passes(websocket):
                 async with self._sending:
                     await polling.pause()
                     await websocket.take_over()
@@ -267,6 +267,12 @@ class ClientSession:
                 polling.abandon()
                 await self._read(websocket)
         except LOST:
-            pass
+            self._end("transport error")  # It polls no more: there is no way back.
         finally:
             websocket.abandon()
+
+    async def _passes(self, websocket: WebSocketTransport) -> bool:
+        try:
+            return await websocket.probe()
+        except (*LOST, RemoteProtocolError):
+            return False

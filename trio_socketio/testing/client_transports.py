@@ -166,11 +166,13 @@ def _portions(packets: Sequence[EnginePacket], max_bytes: int) -> list[list[Engi
     return portions
 
 
-def refusal_in(failure: HandshakeFailed) -> Exception:
-    """Return what the application has raised, if it was that: code 4 with its message."""
+def refusal_in(failure: HandshakeFailed, *, is_websocket: bool = False) -> Exception:
+    """Return what the application has raised, if it was that: code 4 with its message, or that alone on a WebSocket."""
     answer = failure.answer
     if answer.status != Refusal.FORBIDDEN.status:
         return failure
+    if is_websocket:
+        return ConnectionRefused(answer.text)
     try:
         body = answer.json()
     except ValueError:
