@@ -114,6 +114,7 @@ class ClientLife:
         self._decoder: Decoder = settings.parser.decoder(limits)
         self._pause = trio.CancelScope()
         self._asked = trio.Event()
+        self._is_asked = False
         """Somebody wants it to connect now."""
 
     async def run(self) -> None:
@@ -126,8 +127,10 @@ class ClientLife:
                         await self._asked.wait()
                 else:
                     self._set(ClientState.ENDED)
-            if self.state is ClientState.ENDED:
+            while self.state is ClientState.ENDED and not self._is_asked:
+                self._asked = trio.Event()
                 await self._asked.wait()
+            self._is_asked = False
             self._asked = trio.Event()
             self._set(ClientState.CONNECTING)
 
@@ -138,11 +141,13 @@ class ClientLife:
         """Connect now, instead of later or not at all."""
         self._waits.reset()
         self.failure = None
+        self._is_asked = True
         self._asked.set()
 
     def end(self) -> None:
         """Leave: the server is told, and the client does not come back by itself."""
         session = self.session
+        self._is_asked = False
         if self.state is ClientState.CONNECTED and session is not None:
             session.outbox.put(encode_batch(self.settings.parser, Disconnect(self.settings.namespace)))
             self._leave(CLIENT_DISCONNECT)
