@@ -13,8 +13,8 @@ from trio.testing import wait_all_tasks_blocked
 
 from trio_socketio._server.server import Server
 
-SETTLING = 10.0
-"""Seconds that a server gets to end what its clients have left: more than ``on_disconnect`` may take by default."""
+SLACK = 5.0
+"""Seconds that a server gets beyond its own time-outs."""
 
 STEP = 0.05
 """Seconds between two looks."""
@@ -57,15 +57,23 @@ class Leftovers:
         return "\n".join(["the server still holds:", *lines])
 
 
-async def leftovers_of(server: Server, settling: float = SETTLING) -> Leftovers:
+def time_outs_of(server: Server) -> float:
+    """Return the seconds after which a server has noticed that a client is gone, and keeps nothing for it any more."""
+    recovery = server._recovery
+    kept = 0.0 if recovery is None else recovery.settings.max_disconnection_duration
+    config = server.config
+    return config.ping_interval + config.ping_timeout + server.limits.disconnect_timeout + kept + SLACK
+
+
+async def leftovers_of(server: Server, within: float) -> Leftovers:
     """Look at a server, when it has had the time to end what its clients have left.
 
     Args:
         server: it may have ended.
-        settling: seconds that it gets at the most.
+        within: seconds that it gets at the most.
     """
-    with trio.move_on_after(settling):
-        await wait_all_tasks_blocked()
+    await wait_all_tasks_blocked()
+    with trio.move_on_after(within):
         while look_at(server):  # noqa: ASYNC110 - nobody tells when a task or a connection has ended
             await trio.sleep(STEP)
     return look_at(server)

@@ -72,12 +72,13 @@ class LoopbackServer(metaclass=NoPublicConstructor):
         """
         await self._life.drain()
 
-    async def leftovers(self) -> Leftovers:
-        """Say what the server still holds, when it has had two seconds to end what its clients have left.
+    async def leftovers(self, *, within: float = 2.0) -> Leftovers:
+        """Say what the server still holds of its clients: false if nothing is left; ``print`` shows the report.
 
-        False if nothing is left; ``print`` shows the report.
+        Args:
+            within: seconds that it gets to end what clients have left. It returns as soon as nothing is left.
         """
-        return await leftovers_of(self._sio, settling=2.0)
+        return await leftovers_of(self._sio, within)
 
 
 @asynccontextmanager

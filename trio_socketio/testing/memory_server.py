@@ -22,7 +22,7 @@ from trio_socketio.testing.client_life import ClientSettings
 from trio_socketio.testing.client_socket import ClientSocket
 from trio_socketio.testing.dialer import Dialer
 from trio_socketio.testing.errors import ServerError
-from trio_socketio.testing.leftovers import Leftovers, leftovers_of
+from trio_socketio.testing.leftovers import Leftovers, leftovers_of, time_outs_of
 from trio_socketio.testing.link import Link
 from trio_socketio.testing.network import MemoryNetwork
 from trio_socketio.testing.patience import Patience
@@ -198,12 +198,14 @@ class MemoryServer(metaclass=NoPublicConstructor):
 
     # The end
 
-    async def leftovers(self) -> Leftovers:
-        """Say what the server still holds, when it has had the time to end what its clients have left.
+    async def leftovers(self, *, within: float | None = None) -> Leftovers:
+        """Say what the server still holds of its clients: false if nothing is left; ``print`` shows the report.
 
-        False if nothing is left; ``print`` shows the report.
+        Args:
+            within: seconds that it gets to end what clients have left; 0 to look at once. Left out: as long as its own
+                time-outs are, those of heartbeat and recovery among them. It returns as soon as nothing is left.
         """
-        return await leftovers_of(self._sio)
+        return await leftovers_of(self._sio, time_outs_of(self._sio) if within is None else within)
 
 
 def _check_join(namespace: object, auth: object) -> None:

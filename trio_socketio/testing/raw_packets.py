@@ -44,7 +44,7 @@ class RawPackets:
         try:
             await self._patience.wait(self._fill, lambda: f"{wanted} did not come, and nothing else")
         except (trio.EndOfChannel, trio.BrokenResourceError, trio.ClosedResourceError) as gone:
-            msg = f"{wanted} can't come any more: {gone or 'the server has closed the connection'}"
+            msg = f"{wanted} can't come any more: {str(gone) or 'the server has closed the connection'}"
             raise ExpectationFailed(msg) from gone
         except (HandshakeFailed, ConnectionRefusedError, RemoteProtocolError) as failure:
             msg = f"{wanted} can't come: {failure}"
