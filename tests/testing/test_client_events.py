@@ -7,6 +7,7 @@ import trio
 
 from trio_socketio import Server
 from trio_socketio.testing import open_memory_server
+from trio_socketio.testing.memory_server import CLIENT_LIMITS
 
 
 async def one(sio, namespace="/"):
@@ -145,15 +146,18 @@ async def test_an_answer_whose_server_is_gone_is_nobodys_error(autojump_clock):
 async def test_a_slow_handler_holds_the_server_up_and_loses_nothing(autojump_clock):
     sio = Server()
     async with open_memory_server(sio) as server, server.open_client(transports=("websocket",)) as client:
-        seen = []
+        seen, released = [], trio.Event()
 
         @client.on("n")
         async def slow(socket, number):
-            await trio.sleep(0.001)
+            await released.wait()
             seen.append(number)
 
         socket = await one(sio)
-        for number in range(3000):
+        for number in range(1500):
             await socket.emit("n", number)
         await trio.sleep(10)
-        assert seen == list(range(3000))
+        assert len(client._events._queue.events) == CLIENT_LIMITS.event_queue
+        released.set()
+        await trio.sleep(1)
+        assert seen == list(range(1500))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, final
 
@@ -19,15 +19,14 @@ from trio_socketio._socket.peer import Peer
 from trio_socketio._socket.signature import EventHandler
 from trio_socketio._types import Data
 from trio_socketio._util import NoPublicConstructor, plain_exceptions
+from trio_socketio.testing.arrivals import Arrivals, ClientEventStream
 from trio_socketio.testing.client_events import ClientEvents
 from trio_socketio.testing.client_life import ClientLife, ClientSettings, ClientState
 from trio_socketio.testing.dialer import Dialer
 from trio_socketio.testing.failures import ExpectationFailed
-from trio_socketio.testing.inbox import shown_event
 from trio_socketio.testing.link import Link
 from trio_socketio.testing.patience import Patience
 
-T = TypeVar("T")
 EventHandlerT = TypeVar("EventHandlerT", bound=EventHandler)
 
 
@@ -41,10 +40,10 @@ class ClientSocket(metaclass=NoPublicConstructor):
 
     def __init__(self, dialer: Dialer, settings: ClientSettings, limits: Limits, patience: Patience) -> None:
         self._dialer = dialer
-        self._patience = patience
         self._is_left = False
         self._events = ClientEvents(self, limits, self._answer)
         self._life = ClientLife(dialer, settings, limits, receive=self._events.receive, changed=self._events.inbox.wake)
+        self._arrivals = Arrivals(self._life, self._events, patience)
 
     def __repr__(self) -> str:
         return f"<ClientSocket {self.id} of {self.namespace} {self._life.state.name.lower()}>"
@@ -111,7 +110,9 @@ class ClientSocket(metaclass=NoPublicConstructor):
             ValueError: the name is reserved, or the arguments are nested too deeply.
         """
         peer = self._peer()
-        await self._wait(lambda: peer.emit(event, args), lambda: f"{event!r} could not be sent: the link takes nothing")
+        await self._arrivals.wait(
+            lambda: peer.emit(event, args), lambda: f"{event!r} could not be sent: the link takes nothing"
+        )
 
     @sends
     def emit_nowait(self, event: EventName, *args: Data) -> None:
@@ -141,7 +142,9 @@ class ClientSocket(metaclass=NoPublicConstructor):
             ValueError: as ``emit``.
         """
         peer = self._peer()
-        return await self._wait(lambda: peer.call(event, args), lambda: f"no acknowledgement of {event!r} has come")
+        return await self._arrivals.wait(
+            lambda: peer.call(event, args), lambda: f"no acknowledgement of {event!r} has come"
+        )
 
     def _check_not_left(self) -> None:
         if self._is_left:
@@ -156,9 +159,6 @@ class ClientSocket(metaclass=NoPublicConstructor):
 
     async def _answer(self, ack_id: int, args: Sequence[Any]) -> None:
         await self._peer().answer(ack_id, args)
-
-    async def _wait(self, waiting: Callable[[], Awaitable[T]], complaint: Callable[[], str]) -> T:
-        return await self._patience.wait(waiting, lambda: f"{complaint()}; {self._situation()}")
 
     # From the server
 
@@ -200,21 +200,7 @@ class ClientSocket(metaclass=NoPublicConstructor):
             RuntimeError: there is a handler for it, that takes it; or outside of the client's block.
         """
         self._check_not_left()
-        name = check_handled_event(event)
-        if self._events.handlers.find(name) is not None:
-            msg = (
-                f"{name!r} has a handler, that takes it: expect events without one, or let the handler note what comes"
-            )
-            raise RuntimeError(msg)
-        await trio.lowlevel.checkpoint()
-        received = await self._wait(lambda: self._next({name}), lambda: f"{name!r} did not come")
-        if received is None:
-            msg = f"{name!r} can't come any more; {self._situation()}"
-            raise ExpectationFailed(msg)
-        if args and received.args != args:
-            msg = f"expected {name!r}({', '.join(map(repr, args))}), but {shown_event(received)} came; {self._situation()}"
-            raise ExpectationFailed(msg)
-        return received
+        return await self._arrivals.expect(event, args)
 
     async def expect_nothing(self, event: str | None = None, *, within: float = 0.0) -> None:
         """Make sure that no event comes.
@@ -225,32 +211,12 @@ class ClientSocket(metaclass=NoPublicConstructor):
 
         Raises:
             ExpectationFailed: one has come; the message says which.
+            ValueError: the name is reserved.
         """
-        names = set() if event is None else {check_handled_event(event)}
-        await wait_all_tasks_blocked()
-        if within > 0:
-            with trio.move_on_after(within):
-                await self._look(names)
-        received = self._events.inbox.take(names)
-        if received is not None:
-            msg = f"{shown_event(received)} came, and nothing should; {self._situation()}"
-            raise ExpectationFailed(msg)
-
-    async def _look(self, names: set[str]) -> None:
-        while not self._events.inbox.has(names):
-            await self._events.inbox.wait()
-
-    async def _next(self, names: set[str]) -> ReceivedEvent | None:
-        """Wait for an event; ``None`` if none can come any more."""
-        inbox = self._events.inbox
-        while True:
-            received = inbox.take(names)
-            if received is not None or (self._life.state is ClientState.ENDED and self._events.is_idle):
-                return received
-            await inbox.wait()
+        await self._arrivals.expect_nothing(event, within)
 
     @asynccontextmanager
-    async def events(self, *names: str) -> AsyncIterator[AsyncIterator[ReceivedEvent]]:
+    async def events(self, *names: str) -> AsyncIterator[ClientEventStream]:
         """Read events as a stream: ``async with socket.events("price") as events: async for event in events: ...``.
 
         It takes what ``expect`` would take, in order, also what is here already; and it ends when nothing can come any more.
@@ -262,31 +228,13 @@ class ClientSocket(metaclass=NoPublicConstructor):
             ExpectationFailed: out of the loop, when nothing came in the server's patience.
             ValueError: a name that is reserved.
         """
-        wanted = {check_handled_event(name) for name in names}
+        wanted = frozenset(check_handled_event(name) for name in names)
         await trio.lowlevel.checkpoint()
-        yield ClientEventStream._create(self._next_of_stream, wanted)
+        yield ClientEventStream._create(self._arrivals, wanted)
 
-    def __aiter__(self) -> AsyncIterator[ReceivedEvent]:
+    def __aiter__(self) -> ClientEventStream:
         """Read all events: ``async for event in socket``."""
-        return ClientEventStream._create(self._next_of_stream, set())
-
-    async def _next_of_stream(self, names: set[str]) -> ReceivedEvent | None:
-        await trio.lowlevel.checkpoint()
-        wanted = " or ".join(sorted(map(repr, names))) or "an event"
-        return await self._wait(lambda: self._next(names), lambda: f"{wanted} did not come")
-
-    def _situation(self) -> str:
-        life = self._life
-        if life.state is ClientState.ENDED:
-            why = life.failure or life.reason or "it was disconnected"
-            state = f"the client of {self.namespace} is gone for good ({why})"
-        elif life.state is ClientState.CONNECTED:
-            state = f"the client of {self.namespace} is connected"
-        else:
-            state = (
-                f"the client of {self.namespace} is away ({life.reason}), last attempt: {life.failure or 'under way'}"
-            )
-        return f"{self._events.inbox.report()}; {state}"
+        return ClientEventStream._create(self._arrivals, frozenset())
 
     # Coming and going
 
@@ -298,7 +246,7 @@ class ClientSocket(metaclass=NoPublicConstructor):
             ExpectationFailed: it did not come back in the server's patience, or does not come back by itself.
         """
         await wait_all_tasks_blocked()
-        await self._wait(self._until_connected, lambda: "the client was not connected")
+        await self._arrivals.wait(self._until_connected, lambda: "the client was not connected")
 
     async def _until_connected(self) -> None:
         life = self._life
@@ -306,7 +254,7 @@ class ClientSocket(metaclass=NoPublicConstructor):
             if life.state is ClientState.ENDED:
                 if life.failure is not None:
                     raise life.failure
-                msg = f"the client does not come back by itself: call socket.connect(); {self._situation()}"
+                msg = f"the client does not come back by itself: call socket.connect(); {self._arrivals.situation()}"
                 raise ExpectationFailed(msg)
             await self._events.inbox.wait()
 
@@ -317,7 +265,7 @@ class ClientSocket(metaclass=NoPublicConstructor):
             ExpectationFailed: it stayed connected for the server's patience.
         """
         await wait_all_tasks_blocked()
-        await self._wait(self._until_disconnected, lambda: "the client stayed connected")
+        await self._arrivals.wait(self._until_disconnected, lambda: "the client stayed connected")
         return self._life.reason or ""
 
     async def _until_disconnected(self) -> None:
@@ -330,14 +278,14 @@ class ClientSocket(metaclass=NoPublicConstructor):
         Raises:
             ExpectationFailed: it was not in the server's patience, or can't be any more.
         """
-        await self._wait(
+        await self._arrivals.wait(
             lambda: self._until_carried_by(transport), lambda: f"the client was not carried by {transport}"
         )
 
     async def _until_carried_by(self, transport: TransportName) -> None:
         while not (self.connected and self.transport == transport):
             if self._life.state is ClientState.ENDED:
-                msg = f"the client will not be carried by {transport} any more; {self._situation()}"
+                msg = f"the client will not be carried by {transport} any more; {self._arrivals.situation()}"
                 raise ExpectationFailed(msg)
             await self._events.inbox.wait()
 
@@ -364,7 +312,7 @@ class ClientSocket(metaclass=NoPublicConstructor):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._events.run)
                 nursery.start_soon(self._life.run)
-                await self._wait(self._until_first, lambda: "the client was not connected")
+                await self._arrivals.wait(self._until_first, lambda: "the client was not connected")
                 try:
                     yield self
                 finally:
@@ -380,22 +328,3 @@ class ClientSocket(metaclass=NoPublicConstructor):
             await self._events.inbox.wait()
         if not life.connects:
             raise life.failure or Disconnected(life.reason or "")
-
-
-@final
-class ClientEventStream(metaclass=NoPublicConstructor):
-    """Events of one client, in order: ``async for event in stream``."""
-
-    def __init__(self, following: Callable[[set[str]], Awaitable[ReceivedEvent | None]], names: set[str]) -> None:
-        self._next = following
-        self._names = names
-
-    def __aiter__(self) -> ClientEventStream:
-        return self
-
-    async def __anext__(self) -> ReceivedEvent:
-        """Wait for the next event."""
-        event = await self._next(self._names)
-        if event is None:
-            raise StopAsyncIteration
-        return event

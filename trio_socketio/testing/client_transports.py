@@ -95,17 +95,18 @@ class PollingTransport:
         """Send packets by as many requests as their size needs."""
         for portion in _portions(packets, self._max_payload):
             body, content_type = encode_payload(portion)
-            if self._poster is not None and not self._poster.is_usable:
-                self._poster.stream.close()
-                self._poster = None
-            if self._poster is None:
-                self._poster = await self._dialer.connect()
+            self._poster = await self._renewed(self._poster)
             await self._ask(self._poster, "POST", {"content-type": content_type}, body)
 
     async def read(self, take: Take) -> None:
         """Poll, until told to pause."""
         while not self._is_pausing:
-            answer = await self._ask(await self._idle_poller(), "GET", {}, b"")
+            if self._poller is not None and self._poller.stream.was_cut:
+                # Between two polls a browser would not notice. A fault must not depend on such a moment.
+                msg = "the link was cut between two polls"
+                raise trio.BrokenResourceError(msg)
+            self._poller = await self._renewed(self._poller)
+            answer = await self._ask(self._poller, "GET", {}, b"")
             packets = decode_payload(answer.body, max_packets=MOST_PACKETS)
             held = self._dialer.link.holds()
             if held is not None:
@@ -118,17 +119,13 @@ class PollingTransport:
                     await waiting
         self._paused.set()
 
-    async def _idle_poller(self) -> HTTPConnection:
-        poller = self._poller
-        if poller is None or not poller.is_usable:
-            if poller is not None and poller.stream.was_cut:
-                # Between two polls a browser would not notice. A fault must not depend on such a moment.
-                msg = "the link was cut between two polls"
-                raise trio.BrokenResourceError(msg)
-            if poller is not None:
-                poller.stream.close()
-            poller = self._poller = await self._dialer.connect()
-        return poller
+    async def _renewed(self, connection: HTTPConnection | None) -> HTTPConnection:
+        """Return a connection that can be used: this one, or a new one."""
+        if connection is not None:
+            if connection.is_usable:
+                return connection
+            connection.stream.close()
+        return await self._dialer.connect()
 
     async def _ask(self, connection: HTTPConnection, method: str, headers: dict[str, str], body: bytes) -> HTTPAnswer:
         target = self._dialer.target("polling", self._sid)
