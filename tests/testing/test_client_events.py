@@ -143,9 +143,10 @@ async def test_an_answer_whose_server_is_gone_is_nobodys_error(autojump_clock):
         await trio.sleep(2)
 
 
-async def test_a_slow_handler_holds_the_server_up_and_loses_nothing(autojump_clock):
+@pytest.mark.parametrize("transports", [("polling",), ("websocket",)])
+async def test_a_slow_handler_holds_the_server_up_and_loses_nothing(autojump_clock, transports):
     sio = Server()
-    async with open_memory_server(sio) as server, server.open_client(transports=("websocket",)) as client:
+    async with open_memory_server(sio) as server, server.open_client(transports=transports) as client:
         seen, released = [], trio.Event()
 
         @client.on("n")

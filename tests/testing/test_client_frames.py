@@ -22,6 +22,9 @@ def test_both_directions_at_every_length(size):
 def test_it_does_not_matter_where_the_bytes_are_cut(payloads, cuts):
     data = b"".join(encode_frame(TEXT, payload) for payload in payloads)
     reader, frames, at = ServerFrames(), [], 0
+    for byte in encode_frame(BINARY, bytes(300)):
+        frames += reader.feed(bytes([byte]))
+    assert frames.pop() == (BINARY, bytes(300))
     while at < len(data):
         step = cuts[at % len(cuts)]
         frames += reader.feed(data[at : at + step])

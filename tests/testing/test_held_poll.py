@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from trio_socketio import Server
-from trio_socketio.testing import open_memory_server
+from trio_socketio.testing import ExpectationFailed, open_memory_server
 
 
 async def test_a_later_poll_overtakes_the_one_that_is_held(autojump_clock):
@@ -17,7 +17,7 @@ async def test_a_later_poll_overtakes_the_one_that_is_held(autojump_clock):
         sio.emit_nowait("n", 1)
         await held.wait()
         assert held.packets == ('42["n",1]',)
-        assert not held.is_waiting
+        assert not held._is_waiting
         sio.emit_nowait("n", 2)
         await socket.expect("n", 2)
         held.release()
@@ -35,6 +35,15 @@ async def test_one_at_a_time(autojump_clock):
         held.release()
         assert held.is_released
         assert socket.link.hold_poll() is not held
+
+
+async def test_a_poll_that_is_not_answered_is_not_waited_for_without_end(autojump_clock):
+    async with (
+        open_memory_server(Server(), patience=9) as server,
+        server.open_client(transports=("websocket",)) as socket,
+    ):
+        with pytest.raises(ExpectationFailed, match="there is no poll to hold"):
+            await socket.link.hold_poll().wait()
 
 
 async def test_what_is_released_before_it_came_holds_nothing(autojump_clock):

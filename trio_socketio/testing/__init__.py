@@ -20,7 +20,6 @@ from trio_socketio.testing.loopback_server import LoopbackServer as LoopbackServ
 from trio_socketio.testing.loopback_server import open_server as open_server
 from trio_socketio.testing.memory_server import MemoryServer as MemoryServer
 from trio_socketio.testing.memory_server import open_memory_server as open_memory_server
-from trio_socketio.testing.memory_stream import MemoryStream as MemoryStream
 from trio_socketio.testing.raw_client import RawClient as RawClient
 from trio_socketio.testing.raw_websocket import RawWebSocket as RawWebSocket
 

@@ -239,11 +239,11 @@ class ClientSession:
         self._end("ping timeout")
 
     def _hold(self, held: HeldPoll, packets: list[EnginePacket]) -> None:
-        if self._nursery is not None:
-            self._nursery.start_soon(self._release, held, packets)
+        assert self._nursery is not None  # noqa: S101 - its reader has called
+        self._nursery.start_soon(self._release, held, packets)
 
     async def _release(self, held: HeldPoll, packets: list[EnginePacket]) -> None:
-        await held.wait_released()
+        await held._wait_released()
         try:
             for packet in packets:
                 waiting = self._take(packet)

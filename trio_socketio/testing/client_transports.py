@@ -108,9 +108,9 @@ class PollingTransport:
             self._poller = await self._renewed(self._poller)
             answer = await self._ask(self._poller, "GET", {}, b"")
             packets = decode_payload(answer.body, max_packets=MOST_PACKETS)
-            held = self._dialer.link.holds()
+            held = self._dialer.link._take_hold()
             if held is not None:
-                held.keep(packets)
+                held._keep(packets)
                 self._hold(held, packets)
                 continue
             for packet in packets:

@@ -8,6 +8,7 @@ from typing import final
 
 import trio
 
+from trio_socketio._exceptions import RemoteProtocolError
 from trio_socketio._wire.websocket_frame import BINARY, CLOSE, PING, PONG, TEXT
 from trio_socketio.testing.client_frames import ServerFrames, encode_masked
 from trio_socketio.testing.failures import HandshakeFailed
@@ -58,7 +59,7 @@ class ClientWebSocket:
         Raises:
             trio.EndOfChannel: the server has closed it, or the connection has come to its end.
             trio.BrokenResourceError: the connection was aborted.
-            RemoteProtocolError: what came is no frame of a server.
+            RemoteProtocolError: what came is no frame of a server, or its text is none.
         """
         while not self._messages:
             if self.is_closed:
@@ -75,7 +76,11 @@ class ClientWebSocket:
 
     async def _take(self, opcode: int, payload: bytes) -> None:
         if opcode == TEXT:
-            self._messages.append(payload.decode())
+            try:
+                self._messages.append(payload.decode())
+            except UnicodeDecodeError as error:
+                msg = f"a text message that is not UTF-8: {payload[:100]!r}"
+                raise RemoteProtocolError(msg) from error
         elif opcode == BINARY:
             self._messages.append(payload)
         elif opcode == PING:
@@ -119,8 +124,8 @@ async def open_websocket(link: Link, target: str, headers: Mapping[str, str]) ->
         ConnectionRefusedError: nobody listens.
         trio.BrokenResourceError: the connection was lost.
     """
-    stream = await link.connect()
-    offer = {} if link.network.refuses_upgrades else _OFFER
+    stream = await link._open()
+    offer = {} if link._network.refuses_upgrades else _OFFER
     connection = HTTPConnection(stream)
     is_open = False
     try:

@@ -39,7 +39,7 @@ class Dialer:
 
     async def connect(self) -> HTTPConnection:
         """Open a connection for requests; raises as ``Link.connect``."""
-        return HTTPConnection(await self.link.connect())
+        return HTTPConnection(await self.link._open())
 
     async def open_websocket(self, sid: str | None = None) -> ClientWebSocket:
         """Open a WebSocket for a new session, or for the one that is there; raises as ``open_websocket``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 from trio_socketio._logging import error_witness
 
@@ -12,6 +12,7 @@ MOST_ERRORS = 1000
 """Errors that are noted; further ones are only logged."""
 
 
+@final
 class ServerError(NamedTuple):
     """An error of the application's that the server has contained."""
 

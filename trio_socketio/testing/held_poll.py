@@ -9,19 +9,21 @@ import trio
 
 from trio_socketio._util import NoPublicConstructor
 from trio_socketio._wire.engine_packet import EnginePacket
+from trio_socketio.testing.patience import Patience
 
 
 @final
 class HeldPoll(metaclass=NoPublicConstructor):
     """An answer that ``link.hold_poll()`` holds, or will hold when it comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
         self._packets: tuple[str | bytes, ...] | None = None
         self._came = trio.Event()
         self._released = trio.Event()
 
     @property
-    def is_waiting(self) -> bool:
+    def _is_waiting(self) -> bool:
         """No answer has come yet."""
         return self._packets is None and not self.is_released
 
@@ -36,18 +38,22 @@ class HeldPoll(metaclass=NoPublicConstructor):
         return self._packets or ()
 
     async def wait(self) -> None:
-        """Wait until there is an answer, and it is held."""
-        await self._came.wait()
+        """Wait until there is an answer, and it is held.
+
+        Raises:
+            ExpectationFailed: no poll was answered in the server's patience.
+        """
+        await self._patience.wait(self._came.wait, lambda: "there is no poll to hold: none was answered")
 
     def release(self) -> None:
         """Let it go on; before it has come: hold nothing."""
         self._released.set()
 
-    def keep(self, packets: Sequence[EnginePacket]) -> None:
-        """Hold an answer; for the kit's own use."""
+    def _keep(self, packets: Sequence[EnginePacket]) -> None:
+        """Hold an answer."""
         self._packets = tuple(packet.message_form for packet in packets)
         self._came.set()
 
-    async def wait_released(self) -> None:
-        """Wait until it goes on; for the kit's own use."""
+    async def _wait_released(self) -> None:
+        """Wait until it goes on."""
         await self._released.wait()

@@ -10,6 +10,7 @@ from trio_socketio._util import NoPublicConstructor
 from trio_socketio.testing.held_poll import HeldPoll
 from trio_socketio.testing.memory_stream import MemoryConnection, MemoryStream
 from trio_socketio.testing.network import MemoryNetwork
+from trio_socketio.testing.patience import Patience
 
 
 @final
@@ -20,8 +21,9 @@ class Link(metaclass=NoPublicConstructor):
     it when its task runs next.
     """
 
-    def __init__(self, network: MemoryNetwork) -> None:
+    def __init__(self, network: MemoryNetwork, patience: Patience) -> None:
         self._network = network
+        self._patience = patience
         self._connections: list[MemoryConnection] = []
         self._is_refusing = False
         self._is_paused = False
@@ -37,18 +39,17 @@ class Link(metaclass=NoPublicConstructor):
         self._forget_those_over()
         return len(self._connections)
 
-    @property
-    def network(self) -> MemoryNetwork:
-        """The server that it leads to; for the kit's own use."""
-        return self._network
-
-    async def connect(self) -> MemoryStream:
+    async def connect(self) -> trio.abc.HalfCloseableStream:
         """Open a connection, and return the client's end of it: a Trio stream that the server takes for a socket.
 
         Raises:
             ConnectionRefusedError: the server was dropped, or the link refuses connections.
             RuntimeError: the block of the server is over.
         """
+        return await self._open()
+
+    async def _open(self) -> MemoryStream:
+        """Do the same, and return what the kit knows more of."""
         await trio.lowlevel.checkpoint()
         self._network.check_not_left()
         if self._is_refusing:
@@ -133,10 +134,10 @@ class Link(metaclass=NoPublicConstructor):
         if self._hold is not None and not self._hold.is_released:
             msg = "this link holds a poll's answer already: release() it before you hold another one"
             raise RuntimeError(msg)
-        self._hold = HeldPoll._create()
+        self._hold = HeldPoll._create(self._patience)
         return self._hold
 
-    def holds(self) -> HeldPoll | None:
-        """Return what the answer that has just come is to be held by, if it is; for the kit's own use."""
+    def _take_hold(self) -> HeldPoll | None:
+        """Return what the answer that has just come is to be held by, if it is."""
         hold = self._hold
-        return hold if hold is not None and hold.is_waiting else None
+        return hold if hold is not None and hold._is_waiting else None

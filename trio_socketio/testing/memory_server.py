@@ -144,13 +144,13 @@ class MemoryServer(metaclass=NoPublicConstructor):
     def new_link(self) -> Link:
         """Make a link for several clients: what happens to it happens to all of them."""
         self._network.check_not_left()
-        link: Link = Link._create(self._network)
+        link: Link = Link._create(self._network, self._patience)
         return link
 
     def _dialer(self, link: Link | None, headers: Mapping[str, str] | None, query: Mapping[str, str] | None) -> Dialer:
         if link is None:
             link = self.new_link()
-        if link.network is not self._network:
+        if link._network is not self._network:
             msg = "this link leads to another server: each server has its own, make one with server.new_link()"
             raise RuntimeError(msg)
         path = f"{self._sio.config.path}/"

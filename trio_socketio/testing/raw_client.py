@@ -129,7 +129,7 @@ class RawClient(metaclass=NoPublicConstructor):
         await self._open_websocket().expect_close(code)
 
     def _source(self) -> RawPackets:
-        return self._polled if self._transport == "polling" else self._open_websocket().packets
+        return self._polled if self._transport == "polling" else self._open_websocket()._packets
 
     def _open_websocket(self) -> RawWebSocket:
         if self._websocket is None:

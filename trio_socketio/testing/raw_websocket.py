@@ -22,11 +22,6 @@ class RawWebSocket(metaclass=NoPublicConstructor):
         self._patience = patience
         self._packets = RawPackets(self._fetch, patience)
 
-    @property
-    def packets(self) -> RawPackets:
-        """What has come; for the kit's own use."""
-        return self._packets
-
     async def _fetch(self) -> Sequence[str | bytes]:
         return [await self._websocket.receive()]
 
