@@ -145,7 +145,6 @@ async def test_before_it_is_open_it_is_closed_at_once(autojump_clock, sio):
         assert session.close_reason == "enough"
         with pytest.raises(Disconnected, match="enough"):
             session.send([])
-        await session.wait_room()
 
 
 async def test_a_goodbye_that_does_not_get_through_ends_in_a_second(autojump_clock, sio):

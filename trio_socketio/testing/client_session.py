@@ -22,7 +22,7 @@ import trio
 
 from trio_socketio._engine.config import TransportName
 from trio_socketio._engine.exceptions import Disconnected
-from trio_socketio._engine.outbox import Outbox
+from trio_socketio._engine.outbox import Outbox, Owner
 from trio_socketio._exceptions import RemoteProtocolError
 from trio_socketio._limits import Limits
 from trio_socketio._util import plain_exceptions
@@ -161,6 +161,7 @@ class ClientSession:
             self._closing = reason
             self._scope.deadline = trio.current_time() + GOODBYE
             self._something_waits.set()
+            self.outbox.serve_waiting()
 
     # What a peer needs: see ``_socket.peer.Link``
 
@@ -177,14 +178,13 @@ class ClientSession:
     def flush(self) -> None:
         """Do nothing: the writer is awake already."""
 
-    async def wait_room(self) -> None:
-        """Wait until something was sent, or the session has ended."""
-        if not self.closed.is_set():
-            await self.outbox.wait()
+    async def put_in_turn(self, owner: Owner, put: Callable[[], None]) -> None:
+        """Wait until ``put`` goes through, behind all who wait already."""
+        await self.outbox.put_in_turn(owner, put)
 
-    def wake_waiting(self) -> None:
-        """Let those who wait for room look again."""
-        self.outbox.wake_waiting()
+    def serve_waiting(self) -> None:
+        """Let those who wait look again."""
+        self.outbox.serve_waiting()
 
     # Its tasks
 
