@@ -142,6 +142,15 @@ async def test_old_clients_by_hand(autojump_clock):
             await raw.expect("3")
 
 
+async def test_use_after_the_block(autojump_clock, sio):
+    async with open_memory_server(sio) as server:
+        async with server.open_raw() as raw:
+            pass
+        for use in (raw.send("40"), raw.expect("40"), raw.poll(), raw.open_websocket().__aenter__()):
+            with pytest.raises(RuntimeError, match="inside 'async with server.open_raw"):
+                await use
+
+
 def test_nobody_makes_one_of_their_own():
     with pytest.raises(TypeError, match="no public constructor"):
         RawClient()

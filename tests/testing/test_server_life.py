@@ -41,6 +41,14 @@ async def test_what_fails_to_begin_says_so(autojump_clock):
             await life.end()
 
 
+async def test_its_block_has_been_left(autojump_clock):
+    async with open_memory_server(Server()) as server:
+        pass
+    for use in (server.drop, server.restart, server.drain):
+        with pytest.raises(RuntimeError, match="inside 'async with ... as server'"):
+            await use()
+
+
 async def test_a_server_is_run_once(autojump_clock):
     sio = Server()
     async with open_memory_server(sio):

@@ -243,6 +243,7 @@ class ClientSocket(metaclass=NoPublicConstructor):
 
         Raises:
             ConnectionRefused: the server does not let it in; with ``message`` and ``data``.
+            ConnectionRefusedError: its last attempt found nobody, or whatever else ended that.
             ExpectationFailed: it did not come back in the server's patience, or does not come back by itself.
         """
         await wait_all_tasks_blocked()

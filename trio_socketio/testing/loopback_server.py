@@ -118,4 +118,4 @@ async def open_server(
             try:
                 yield LoopbackServer._create(sio, life, port)
             finally:
-                nursery.cancel_scope.cancel()
+                life.leave()

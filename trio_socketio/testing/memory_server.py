@@ -265,4 +265,4 @@ async def open_memory_server(
                 yield MemoryServer._create(sio, life, network, limit)
             finally:
                 network.leave()
-                nursery.cancel_scope.cancel()
+                life.leave()

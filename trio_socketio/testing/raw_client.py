@@ -39,6 +39,7 @@ class RawClient(metaclass=NoPublicConstructor):
         self._dialer = dialer
         self._transport = transport
         self._patience = patience
+        self._is_left = False
         self._idle: list[HTTPConnection] = []
         self._websocket: RawWebSocket | None = None
         self._polled = RawPackets(self._fetch, patience)
@@ -62,8 +63,14 @@ class RawClient(metaclass=NoPublicConstructor):
                     self._note(await self._websocket.expect("0{...}"))
                     yield self
         finally:
+            self._is_left = True
             for connection in self._idle:
                 connection.stream.close()
+
+    def _check_not_left(self) -> None:
+        if self._is_left:
+            msg = "the block of this client has been left: use it inside 'async with server.open_raw(...) as raw'"
+            raise RuntimeError(msg)
 
     async def _first_poll(self) -> str:
         answer = await self.request()
@@ -83,7 +90,7 @@ class RawClient(metaclass=NoPublicConstructor):
         Raises:
             ExpectationFailed: the server takes nothing for longer than its patience.
             HandshakeFailed: by long-polling: the answer is not 200.
-            RuntimeError: the session was not opened: ``open_raw(handshake=False)``.
+            RuntimeError: the session was not opened (``open_raw(handshake=False)``), or outside of the client's block.
             trio.BrokenResourceError: the connection is gone.
         """
         if self._transport == "websocket":
@@ -104,7 +111,7 @@ class RawClient(metaclass=NoPublicConstructor):
 
         Raises:
             ExpectationFailed: one looks different, or does not come; the message says what came instead.
-            RuntimeError: the session was not opened: ``open_raw(handshake=False)``.
+            RuntimeError: the session was not opened (``open_raw(handshake=False)``), or outside of the client's block.
             TypeError: not a pattern.
         """
         return await self._source().expect(*patterns)
@@ -132,6 +139,7 @@ class RawClient(metaclass=NoPublicConstructor):
         return self._polled if self._transport == "polling" else self._open_websocket()._packets
 
     def _open_websocket(self) -> RawWebSocket:
+        self._check_not_left()
         if self._websocket is None:
             msg = (
                 "this raw client has no WebSocket of its own: open_raw('websocket'), or async with raw.open_websocket()"
@@ -167,8 +175,10 @@ class RawClient(metaclass=NoPublicConstructor):
             ConnectionRefusedError: nobody listens.
             ExpectationFailed: no answer came in the server's patience.
             RemoteProtocolError: what came is no answer.
+            RuntimeError: outside of the client's block.
             trio.BrokenResourceError: the connection is gone.
         """
+        self._check_not_left()
         if target is None:
             target = self._dialer.target("polling", self.sid)
         shown = f"{method} {target}"
@@ -210,8 +220,10 @@ class RawClient(metaclass=NoPublicConstructor):
             ConnectionRefusedError: nobody listens.
             ExpectationFailed: no answer came in the server's patience.
             HandshakeFailed: the server's answer is not 101.
+            RuntimeError: outside of the client's block.
             trio.BrokenResourceError: the connection is gone.
         """
+        self._check_not_left()
         websocket = await self._patience.wait(
             lambda: self._dialer.open_websocket(self.sid), lambda: "the request for a WebSocket was not answered"
         )

@@ -48,15 +48,27 @@ class ServerLife:
         """While it is served."""
         self._serve = serve
         self._nursery = nursery
+        self._is_left = False
         self._scope = trio.CancelScope()
         self._ended = trio.Event()
+
+    def leave(self) -> None:
+        """The block in which it may be served is over."""
+        self._is_left = True
+        self._nursery.cancel_scope.cancel()
+
+    def _check_not_left(self) -> None:
+        if self._is_left:
+            msg = "the block of this server has been left: do what needs it inside 'async with ... as server'"
+            raise RuntimeError(msg)
 
     async def begin(self) -> Serving:
         """Serve.
 
         Raises:
-            RuntimeError: it is served already.
+            RuntimeError: it is served already, or its block has been left.
         """
+        self._check_not_left()
         if self.serving is not None:
             msg = "the server is being served already: drop() it before you restart() it"
             raise RuntimeError(msg)
@@ -80,6 +92,7 @@ class ServerLife:
         Raises:
             RuntimeError: it is not served.
         """
+        self._check_not_left()
         if self.serving is None:
             msg = "the server was dropped already: restart() it before you drop() it again"
             raise RuntimeError(msg)
@@ -92,6 +105,7 @@ class ServerLife:
         Raises:
             RuntimeError: it is not served.
         """
+        self._check_not_left()
         if self.serving is None:
             msg = "the server was dropped already: there is nobody to be drained"
             raise RuntimeError(msg)
