@@ -328,4 +328,6 @@ class ClientSocket(metaclass=NoPublicConstructor):
         while life.state is ClientState.CONNECTING:
             await self._events.inbox.wait()
         if not life.connects:
+            if life.session is not None and life.session.opened is not None:
+                await life.session.closed.wait()  # The server is told that it leaves.
             raise life.failure or Disconnected(life.reason or "")
