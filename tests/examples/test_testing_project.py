@@ -47,7 +47,7 @@ BROKEN = {
     "nothing is kept": (
         "recovery=ConnectionStateRecovery(max_disconnection_duration=120.0), ",
         "",
-        "test_any_order.py",
+        "test_reconnection.py",
     ),
 }
 
