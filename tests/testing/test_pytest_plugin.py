@@ -394,29 +394,47 @@ def test_a_task_that_stays_is_told(project):
         [
             "the server still holds:",
             "  task: * in sio.<locals>.hold_on, conftest.py:28",
-            "End what a test has begun, let the time pass that it needs, or mark the test with socketio_leftovers.",
+            "A test ends what it has begun, or says that it does not: @pytest.mark.socketio_leftovers.",
         ]
     )
 
 
-LOST = """
-    async def test_lost(socketio_client):
-        alice = await socketio_client(transports=("websocket",), reconnection=False)
-        alice.link.abort()
-        await alice.wait_disconnected()
-"""
-
-
-def test_a_lost_socket_that_may_come_back_is_told(project):
-    project.fails(LOST).fnmatch_lines(["the server still holds:", "  lost socket: * of /"])
-
-
-def test_until_its_time_is_over(project):
-    project.run(LOST + "        await trio.sleep(130)\n").assert_outcomes(passed=1)
-
-
 def test_unless_the_test_says_so(project):
-    project.run(f"    @pytest.mark.socketio_leftovers{LOST}").assert_outcomes(passed=1)
+    project.run("""
+        @pytest.mark.socketio_leftovers
+        async def test_left(socketio_client):
+            alice = await socketio_client()
+            await alice.emit("hold on")
+    """).assert_outcomes(passed=1)
+
+
+def test_a_server_gets_the_time_that_it_gives_to_those_who_may_come_back(project):
+    project.run("""
+        async def test_lost(socketio_client):
+            alice = await socketio_client(reconnection=False)
+            alice.link.half_open()
+
+        async def test_dropped(socketio_server, socketio_client):
+            await socketio_client()
+            await socketio_server.drop()
+    """).assert_outcomes(passed=2)
+
+
+def test_in_real_time_it_gets_less(project, monkeypatch):
+    monkeypatch.setattr(pytest_plugin, "REAL_SECONDS", 0.05)
+    started = time.monotonic()
+    output = project.fails("""
+        @pytest.fixture
+        def socketio_clock():
+            return None
+
+        async def test_lost(socketio_server):
+            async with socketio_server.open_client(transports=("websocket",), reconnection=False) as alice:
+                alice.link.abort()
+                await alice.wait_disconnected()
+    """)
+    output.fnmatch_lines(["the server still holds:", "  lost socket: * of /"])
+    assert time.monotonic() - started < 20
 
 
 # Mistakes

@@ -9,7 +9,6 @@ from trio_socketio._util import show_as_members_of as _show_as_members_of
 from trio_socketio.testing.arrivals import ClientEventStream as ClientEventStream
 from trio_socketio.testing.backoff import Backoff as Backoff
 from trio_socketio.testing.client_factory import ClientFactory as ClientFactory
-from trio_socketio.testing.client_socket import ClientEventStream as ClientEventStream
 from trio_socketio.testing.client_socket import ClientSocket as ClientSocket
 from trio_socketio.testing.errors import ServerError as ServerError
 from trio_socketio.testing.failures import ExpectationFailed as ExpectationFailed

@@ -27,6 +27,7 @@ from trio_socketio._server.server import Server
 from trio_socketio.testing.client_factory import ClientFactory, client_factory
 from trio_socketio.testing.failures import ExpectationFailed
 from trio_socketio.testing.memory_server import MemoryServer, open_memory_server
+from trio_socketio.testing.patience import is_virtual_time
 from trio_socketio.testing.verdict import Watch, end_in_the_test
 
 T = TypeVar("T")
@@ -37,6 +38,9 @@ FIXTURES = {"socketio_clock", "socketio_server", "socketio_client"}
 """Who takes one of them is looked after."""
 
 LEFTOVERS = "socketio_leftovers"
+
+REAL_SECONDS = 2.0
+"""So long a server may take to end what a test has begun, where its time-outs would be waited for in earnest."""
 
 # Fixtures
 
@@ -71,7 +75,7 @@ async def socketio_server(
         watch.server = server
         yield server
         if request.node.get_closest_marker(LEFTOVERS) is None:
-            watch.leftovers = await server.leftovers()
+            watch.leftovers = await server.leftovers(within=None if is_virtual_time() else REAL_SECONDS)
 
 
 @pytest.fixture

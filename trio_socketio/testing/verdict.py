@@ -17,7 +17,7 @@ OURS = {"trio", "trio_socketio", "outcome"}
 
 HOW_TO_EXPECT = "A test that expects this takes it out: socketio_server.errors.pop(), or .clear()."
 
-HOW_TO_END = "End what a test has begun, let the time pass that it needs, or mark the test with socketio_leftovers."
+HOW_TO_END = "A test ends what it has begun, or says that it does not: @pytest.mark.socketio_leftovers."
 
 
 @final
