@@ -8,6 +8,7 @@ import pkgutil
 from sphinx.pycode import ModuleAnalyzer
 
 import trio_socketio
+import trio_socketio.testing
 
 project = "trio_socketio"
 copyright = "2026, the trio_socketio developers"
@@ -34,10 +35,14 @@ nitpick_ignore_regex = [
 ]
 
 PUBLIC = {
-    name: value
-    for name, value in vars(trio_socketio).items()
-    if not name.startswith("_") and not inspect.ismodule(value) and name != "annotations"
+    module: {
+        name: value
+        for name, value in vars(module).items()
+        if not name.startswith("_") and not inspect.ismodule(value) and name != "annotations"
+    }
+    for module in (trio_socketio, trio_socketio.testing)
 }
+"""The public modules, with what they export."""
 
 INTERNAL = {
     f"trio_socketio.{name}"
@@ -64,16 +69,17 @@ COLON = "\N{PRESENTATION FORM FOR VERTICAL COLON}"
 def find_docstrings_of_fields() -> None:
     """Show Sphinx where the docstrings under fields and attributes stand, and the order of members.
 
-    Public classes say that they belong to ``trio_socketio``; their source is in a module of another name.
+    Public classes say that they belong to ``trio_socketio`` or its ``testing``; their source is in a module of another name.
     """
-    public = ModuleAnalyzer.for_module("trio_socketio")
-    public.analyze()
-    for module in pkgutil.walk_packages(trio_socketio.__path__, "trio_socketio."):
-        if not module.name.endswith("__main__"):
-            private = ModuleAnalyzer.for_module(module.name)
-            private.analyze()
-            public.attr_docs |= private.attr_docs
-            public.tagorder |= private.tagorder
+    for public in PUBLIC:
+        shown = ModuleAnalyzer.for_module(public.__name__)
+        shown.analyze()
+        for module in pkgutil.walk_packages(public.__path__, f"{public.__name__}."):
+            if not module.name.endswith("__main__"):
+                private = ModuleAnalyzer.for_module(module.name)
+                private.analyze()
+                shown.attr_docs |= private.attr_docs
+                shown.tagorder |= private.tagorder
 
 
 def hide_colon(app, what, name, value, options, lines: list[str]) -> None:
@@ -87,19 +93,24 @@ def show_colon(app, what, name, value, options, lines: list[str]) -> None:
     lines[:] = [line.replace(COLON, ":") for line in lines]
 
 
-def public_members(name: str, value: object) -> set[str]:
+def public_members(module, name: str, value: object) -> set[str]:
     """The full names that the reference must hold for a public name: itself, its methods, what has a docstring."""
-    members = {f"trio_socketio.{name}"}
+    members = {f"{module.__name__}.{name}"}
     if inspect.isclass(value):
         own = {key for key, member in vars(value).items() if inspect.isfunction(member) or isinstance(member, property)}
-        fields = {field for owner, field in ModuleAnalyzer.for_module("trio_socketio").attr_docs if owner == name}
-        members |= {f"trio_socketio.{name}.{member}" for member in own | fields if not member.startswith("_")}
+        fields = {field for owner, field in ModuleAnalyzer.for_module(module.__name__).attr_docs if owner == name}
+        members |= {f"{module.__name__}.{name}.{member}" for member in own | fields if not member.startswith("_")}
     return members
 
 
 def check_that_all_is_documented(app, env) -> list[str]:
     """A public name, or a public member of one, that no page documents is an error."""
-    wanted = {member for name, value in PUBLIC.items() for member in public_members(name, value)}
+    wanted = {
+        member
+        for module, names in PUBLIC.items()
+        for name, value in names.items()
+        for member in public_members(module, name, value)
+    }
     documented = {name for name, *_ in env.get_domain("py").get_objects()}
     missing = wanted - documented - INTERNAL
     if missing:

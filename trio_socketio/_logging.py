@@ -11,11 +11,17 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
+from contextvars import ContextVar
 
 ROOT = "trio_socketio"
 SCOPES = ("engine", "socket", "namespace", "serve")
 SHOWN = 200
 """Characters of a payload that a trace shows."""
+
+error_witness: ContextVar[Callable[[str, str, BaseException], None] | None] = ContextVar("error_witness", default=None)
+"""Hears of each error of the application that is contained and logged, with the id of the socket (or nothing) and the
+event: the test kit's. The tasks of a server inherit it from whoever runs the server, so that each has its own."""
 
 logging.getLogger(ROOT).addHandler(logging.NullHandler())
 
@@ -28,6 +34,13 @@ def scope_logger(scope: str) -> logging.Logger:
 def tracing(logger: logging.Logger) -> bool:
     """Say whether packets of this scope are to be printed; read once an object, not once a packet."""
     return logger.isEnabledFor(logging.DEBUG)
+
+
+def show_error(error: BaseException, event: str, socket_id: str = "") -> None:
+    """Show an error of the application's, which is logged beside this, to whoever wants to see it."""
+    witness = error_witness.get()
+    if witness is not None:
+        witness(socket_id, event, error)
 
 
 def shortened(value: object) -> str:

@@ -31,7 +31,7 @@ class NoPublicConstructor(type):
 def show_as_members_of(module_name: str, namespace: MutableMapping[str, object]) -> None:
     """Make public names report the public module, in tracebacks, documentation and pickles."""
     for name, value in namespace.items():
-        private = getattr(value, "__module__", "").startswith(f"{module_name}._")
+        private = getattr(value, "__module__", "").startswith(f"{module_name}.")
         if not name.startswith("_") and private and hasattr(value, "__qualname__"):
             if isinstance(value, type) and (issubclass(value, msgspec.Struct) or is_dataclass(value)):
                 # Whoever asks for its signature or decodes it evaluates annotations, names in the module where it stands.

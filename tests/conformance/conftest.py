@@ -15,6 +15,7 @@ async def engine(request):
     """An Engine.IO echo server at /engine.io."""
     server = EchoServer(EngineConfig(path="/engine.io", ping_interval=0.3, ping_timeout=0.2))
     async with WAYS[request.param](server) as url, raw_client(url, "/engine.io") as client:
+        client.sessions = server.engine.sessions
         yield client
 
 
@@ -22,7 +23,9 @@ async def engine(request):
 async def old_engine(request):
     """The same server, which also serves Engine.IO 3."""
     config = EngineConfig(path="/engine.io", ping_interval=0.3, ping_timeout=0.2, allow_eio3=True)
-    async with WAYS[request.param](EchoServer(config)) as url, raw_client(url, "/engine.io") as client:
+    server = EchoServer(config)
+    async with WAYS[request.param](server) as url, raw_client(url, "/engine.io") as client:
+        client.sessions = server.engine.sessions
         yield client
 
 

@@ -5,26 +5,23 @@ from __future__ import annotations
 import pytest
 import trio
 
-from tests.support.echo_server import answers, echoing, until
+from tests.support.echo_server import answers, echoing
 from tests.support.raw_client import raw_client
-from trio_socketio import Server, serve
+from trio_socketio import Server
+from trio_socketio.testing import open_server
 
 
-async def test_its_clients_are_gone_and_its_port_is_free(nursery):
-    server = echoing()
-    serving = await nursery.start(serve, server, "127.0.0.1:0")
-    async with raw_client(serving.urls[0]) as client, client.session() as websocket:
-        await websocket.send("40")
-        await websocket.receive()
-        assert len(server.sockets) == 1
-        nursery.start_soon(serving.aclose)
-        await websocket.closed()
-        await until(lambda: server.gone)
-        assert (server.gone, len(server.sockets)) == (["server shutting down"], 0)
-    await serving.aclose()
-    again = await nursery.start(serve, server, f"127.0.0.1:{serving.port}")
-    await answers(again.urls[0])
-    await again.aclose()
+async def test_its_clients_are_gone_and_its_port_is_free():
+    async with open_server(echoing()) as server:
+        async with raw_client(server.url) as client, client.session() as websocket:
+            await websocket.send("40")
+            await websocket.receive()
+            assert len(server.sio.sockets) == 1
+            await server.drain()
+            await websocket.closed()
+        assert (server.sio.gone, len(server.sio.sockets)) == (["server shutting down"], 0)
+        await server.restart()  # at the same port
+        await answers(server.url)
 
 
 @pytest.mark.parametrize("ran_before", [False, True])

@@ -10,8 +10,9 @@ import pytest
 import trio
 
 from tests.support.application import CALM
-from tests.support.client import open_polling, open_stream, poll, post, settle
+from tests.support.client import open_polling, poll, post, settle
 from trio_socketio import EngineConfig, Limits, Server
+from trio_socketio.testing import open_memory_server
 
 
 def frames_of(response):
@@ -94,39 +95,24 @@ class TestLongPolling:
     async def test_an_upgrade_under_load_loses_and_doubles_nothing_and_keeps_the_order(self, autojump_clock, seed):
         sio, choose = Server(CALM), random.Random(seed)
         received = []
-        async with sio.running():
-            query, session, socket = await self.join(sio)
+        async with open_memory_server(sio) as server:
+            link = server.new_link()
+            async with server.open_client(link=link) as client:
+                link.delay(choose.uniform(0.01, 0.3))
 
-            async def emit():
+                @client.on("n")
+                async def n(client, number, content):
+                    received.append((number, content, client.transport))
+
+                (socket,) = sio.sockets.values()
                 for number in range(60):
                     await socket.emit("n", number, bytes([number]))
                     await trio.sleep(choose.random() / 10)
-
-            async def poll_on():
-                while (answer := await poll(sio.engine, query)).status == 200:
-                    received.extend(frames_of(answer))
-
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(emit)
-                nursery.start_soon(poll_on)
-                await trio.sleep(choose.uniform(0, 2))
-                async with open_stream(sio.engine, query.replace("polling", "websocket")) as client:
-                    await client.put("2probe")
-                    assert await client.get() == "3probe"
-                    await trio.sleep(choose.uniform(0, 0.3))
-                    await client.put("5")
-                    await trio.sleep(10)
-                    assert session.transport.name == "websocket"
-                    assert client.get_waiting() == self.expected()[len(received) :]
-                    assert 0 < len(received) < 120
-                    assert received == self.expected()[: len(received)]
-
-    def expected(self):
-        return [
-            frame
-            for number in range(60)
-            for frame in (f'451-["n",{number},{{"_placeholder":true,"num":0}}]', bytes([number]))
-        ]
+                await client.wait_transport("websocket")
+                await trio.sleep(1)
+            assert not await server.leftovers()
+        assert [each[:2] for each in received] == [(number, bytes([number])) for number in range(60)]
+        assert {transport for *_, transport in received} == {"polling", "websocket"}
 
 
 async def test_disconnect_all_on_long_polling(autojump_clock):

@@ -15,16 +15,23 @@ from pathlib import Path
 from types import ModuleType
 
 import trio_socketio
+import trio_socketio.testing
 from trio_socketio._util import NoPublicConstructor
 
 RECORD = Path(__file__).with_name("api.txt")
 
 
 def public_names() -> dict[str, object]:
-    """What ``trio_socketio`` exports; its subpackages and ``from __future__`` are no names of its API."""
+    """What ``trio_socketio`` exports, and its test kit, as ``testing.…``."""
+    names = exported(trio_socketio)
+    return names | {f"testing.{name}": value for name, value in exported(trio_socketio.testing).items()}
+
+
+def exported(module: ModuleType) -> dict[str, object]:
+    """What a module exports; its subpackages and ``from __future__`` are no names of its API."""
     return {
         name: value
-        for name, value in sorted(vars(trio_socketio).items())
+        for name, value in sorted(vars(module).items())
         if not name.startswith("_") and not isinstance(value, ModuleType) and name != "annotations"
     }
 

@@ -10,7 +10,7 @@ import trio
 
 from trio_socketio._engine.http import NOT_MODIFIED, Headers, Request, Response
 from trio_socketio._exceptions import ConnectionRefused
-from trio_socketio._logging import scope_logger, shortened
+from trio_socketio._logging import scope_logger, shortened, show_error
 from trio_socketio._wire.engine_handshake import Refusal
 
 _logger = scope_logger("engine")
@@ -47,8 +47,9 @@ async def ask_middlewares(
                     return answer if _is_fit(answer) else Response(500)
     except ConnectionRefused as refusal:
         return Refusal.FORBIDDEN, refusal.message
-    except Exception:
+    except Exception as error:
         _logger.exception("a middleware raised: the request is refused")
+        show_error(error, "middleware")
         return Refusal.BAD_REQUEST, None
     return None
 

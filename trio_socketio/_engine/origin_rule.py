@@ -10,7 +10,7 @@ from typing import final
 from trio_socketio._engine.cors import CORS
 from trio_socketio._engine.http import Headers, Request, Response
 from trio_socketio._engine.origin import OPAQUE, is_same_origin, parse_origin
-from trio_socketio._logging import scope_logger, shortened
+from trio_socketio._logging import scope_logger, shortened, show_error
 
 _logger = scope_logger("engine")
 
@@ -89,8 +89,9 @@ class OriginRule:
 def _ask(check: Callable[[str, Request], object], origin: str, request: Request) -> bool:
     try:
         verdict = check(origin, request)
-    except Exception:
+    except Exception as error:
         _logger.exception("CORS(origins=...) raised: the client is refused")
+        show_error(error, "cors")
         return False
     if isinstance(verdict, bool):
         return verdict

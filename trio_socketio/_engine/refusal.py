@@ -9,7 +9,7 @@ from typing import TypeAlias, final
 
 from trio_socketio._engine.http import Request, Response, refused, refused_websocket
 from trio_socketio._engine.statistics import NO_PLACE, Counters
-from trio_socketio._logging import masked, scope_logger
+from trio_socketio._logging import masked, scope_logger, show_error
 from trio_socketio._wire.engine_handshake import Query, Refusal
 
 _logger = scope_logger("engine")
@@ -122,5 +122,6 @@ class Refusals:
         shown = MappingProxyType({name: value[:SHOWN] for name, value in context.items()})
         try:
             self._hook(ConnectionRefusal(request=request, status=status, code=code, message=message, context=shown))
-        except Exception:
+        except Exception as error:
             _logger.exception("connection_error raised; the client is refused all the same")
+            show_error(error, "connection_error")

@@ -26,7 +26,7 @@ from trio_socketio._engine.statistics import Counters
 from trio_socketio._engine.timers import Timers
 from trio_socketio._engine.transport import FAREWELL
 from trio_socketio._limits import Limits
-from trio_socketio._logging import masked, scope_logger
+from trio_socketio._logging import masked, scope_logger, show_error
 from trio_socketio._wire.engine_handshake import PROTOCOL_REVISION
 
 _logger = scope_logger("engine")
@@ -77,6 +77,11 @@ class SessionRegistry:
     def is_running(self) -> bool:
         """Somebody runs it."""
         return self._nursery is not None
+
+    @property
+    def tasks(self) -> frozenset[trio.lowlevel.Task]:
+        """The tasks of the sessions, and those that end with them."""
+        return frozenset() if self._nursery is None else self._nursery.child_tasks
 
     @property
     def takes_new(self) -> bool:
@@ -223,9 +228,10 @@ class SessionRegistry:
     async def _run(self, session: Session) -> None:
         try:
             await session.run(self._accept(session))
-        except* Exception:
+        except* Exception as group:
             # Handlers contain the application's errors: this is a fault of ours. It may cost one client, not all.
             _logger.exception("session %s ended by a fault of the server", masked(session.sid))
+            show_error(group, "a session of the server")
         finally:
             session.close(CloseReason.FORCED_CLOSE)
             session.started.set()

@@ -34,7 +34,7 @@ from trio_socketio._engine.websocket import WebSocketTransport, probe
 from trio_socketio._engine.writer import TaskWriter, WriterFactory
 from trio_socketio._exceptions import ConnectionRefused
 from trio_socketio._limits import Limits
-from trio_socketio._logging import scope_logger, shortened
+from trio_socketio._logging import scope_logger, shortened, show_error
 from trio_socketio._wire.engine_codec import REVISION_4, EngineCodec, codec_of
 from trio_socketio._wire.engine_handshake import OLD_REVISION, PROTOCOL_REVISION, OpenData, Query, Refusal
 
@@ -99,6 +99,11 @@ class EngineServer:
     def is_running(self) -> bool:
         """Somebody runs the server."""
         return self._registry.is_running
+
+    @property
+    def session_tasks(self) -> frozenset[trio.lowlevel.Task]:
+        """The tasks of the sessions, and those that end with them; for looking at."""
+        return self._registry.tasks
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -351,8 +356,9 @@ class EngineServer:
         except ConnectionRefused as error:
             message = error.message
             context = {"message": message}
-        except Exception:
+        except Exception as error:
             _logger.exception("allow_request raised: the client is refused")
+            show_error(error, "allow_request")
             refusal, context = Refusal.BAD_REQUEST, {"name": "ALLOW_REQUEST_FAILURE"}
         return self._refusals.refuse(request, refusal, context, message, is_websocket=is_websocket)
 
@@ -410,8 +416,9 @@ def _call_hooks(headers: Headers, request: Request, *hooks: HeadersHook | None) 
             if hook is not None:
                 hook(headers, request)
         unfit = unfit_headers(headers)
-    except Exception:
+    except Exception as error:
         _logger.exception("a hook for headers failed: its client pays")
+        show_error(error, "headers")
         return False
     if unfit:
         _logger.error("a hook made headers that can't be sent, %s: its client pays", shortened(unfit))

@@ -23,7 +23,7 @@ from trio_socketio._engine.exceptions import CloseReason
 from trio_socketio._engine.http import ClientGone, Request, Response
 from trio_socketio._engine.server import Admission
 from trio_socketio._engine.transport import FAREWELL
-from trio_socketio._logging import scope_logger
+from trio_socketio._logging import scope_logger, show_error
 from trio_socketio._serve.http1 import BadRequest, Head, encode_answer, encode_refusal
 from trio_socketio._serve.inbound import Inbound
 from trio_socketio._serve.link import Link
@@ -76,9 +76,10 @@ class FrontConnection:
                     await self._carry(admission)
         except trio.BrokenResourceError:
             pass  # The client has gone.
-        except Exception:
+        except Exception as error:
             # A fault of ours: it may cost one client, not all.
             _logger.exception("a connection ended by a fault of the server")
+            show_error(error, "a connection of the server")
         finally:
             self._site.connections.discard(self)
             self._site.engine.counters.connections -= 1

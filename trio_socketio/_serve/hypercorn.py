@@ -28,7 +28,7 @@ from hypercorn.typing import AppWrapper, ConnectionState, LifespanState
 
 from trio_socketio._asgi.scope import ASGIApplication, raw
 from trio_socketio._engine.http import Headers
-from trio_socketio._logging import scope_logger
+from trio_socketio._logging import scope_logger, show_error
 from trio_socketio._serve.http1 import Head
 from trio_socketio._serve.link import Link
 from trio_socketio._wire.websocket_handshake import wants_websocket
@@ -230,6 +230,7 @@ class Hypercorn:
         level = logging.DEBUG if self._failure_seen else logging.ERROR
         self._failure_seen = True
         _logger.log(level, "a connection ended by an error in hypercorn; the server lives on", exc_info=error)
+        show_error(error, "app")
 
     def close(self, end_by: float) -> None:
         """Let requests that are under way end, until the time ``end_by``, and then the lifespan: ``run`` returns."""

@@ -17,7 +17,7 @@ from trio_socketio._engine.exceptions import CloseReason, Disconnected
 from trio_socketio._engine.session import Session
 from trio_socketio._exceptions import RemoteProtocolError
 from trio_socketio._limits import Limits
-from trio_socketio._logging import scope_logger, shortened, tracing
+from trio_socketio._logging import scope_logger, shortened, show_error, tracing
 from trio_socketio._server.members import Members
 from trio_socketio._server.namespaces import Namespaces
 from trio_socketio._server.socket import SocketState
@@ -197,8 +197,9 @@ class Connection:
                 members = await self._namespaces.find(name, {} if auth is None else auth)
             if search.cancelled_caught:
                 message = "Connection timed out"
-        except Exception:
+        except Exception as error:
             _logger.exception("%s: whether it exists could not be found out", shortened(name))
+            show_error(error, f"namespace {name}")
             message = "Internal server error"
         del self._searches[name]
         self.session.timers.clear(("join", name))

@@ -14,7 +14,7 @@ import trio
 
 from trio_socketio._engine.exceptions import Disconnected
 from trio_socketio._exceptions import EventRejected
-from trio_socketio._logging import scope_logger, shortened
+from trio_socketio._logging import scope_logger, shortened, show_error
 from trio_socketio._server.behaviour import Behaviour
 from trio_socketio._server.socket import Socket
 
@@ -63,6 +63,7 @@ class Containment:
     @trio.lowlevel.disable_ki_protection
     async def _report(self, error: Exception, event: str) -> None:
         _logger.error("%s: error in a handler of %s", self._socket.id, shortened(event), exc_info=error)
+        show_error(error, event, self._socket.id)
         # The socket may have ended by this very error: who is told of it must be able to pass it on nevertheless.
         with self.last_words():
             for handler in self._behaviour().error:
@@ -72,6 +73,7 @@ class Containment:
                     failed, rest = _parted(raised)
                     if failed is not None:
                         _logger.exception("%s: error in on_error", self._socket.id, exc_info=failed)
+                        show_error(failed, "on_error", self._socket.id)
                     if rest is not None:
                         raise rest from None
 

@@ -89,6 +89,10 @@ class Members:
         """Return the sockets by id: a snapshot."""
         return MappingProxyType({socket_id: worker.socket for socket_id, worker in self._workers.items()})
 
+    def workers(self) -> list[Tenant]:
+        """Return who runs the sockets, also those that are lost: a snapshot."""
+        return [*self._workers.values(), *self._parked.values()]
+
     # Workers come and go.
 
     def new_replay(self) -> Replay | None:

@@ -7,7 +7,7 @@ from typing import Any, final
 
 import trio
 
-from trio_socketio._logging import scope_logger, shortened
+from trio_socketio._logging import scope_logger, shortened, show_error
 from trio_socketio._socket.signature import is_async
 
 _logger = scope_logger("namespace")
@@ -77,7 +77,8 @@ class ServerEvents:
             return ()
         try:
             result = await handler(*rest)
-        except Exception:
+        except Exception as error:
             _logger.exception("error in a handler of the server's event %s", shortened(name))
+            show_error(error, name)
             return ()
         return result if isinstance(result, tuple) else () if result is None else (result,)

@@ -11,7 +11,7 @@ import trio
 
 from trio_socketio._engine.config import TransportName
 from trio_socketio._limits import Limits
-from trio_socketio._logging import scope_logger
+from trio_socketio._logging import scope_logger, show_error
 from trio_socketio._server.adapter import Adapter
 from trio_socketio._server.behaviour import Behaviour
 from trio_socketio._server.broadcast import BroadcastOperator, HasId
@@ -381,5 +381,6 @@ def show_outgoing(listeners: Iterable[Callable[..., object]], socket: Socket, ev
     for listener in listeners:
         try:
             listener(socket, event, *args)
-        except Exception:
+        except Exception as error:
             _logger.exception("%s: error in a listener of what is sent", socket.id)
+            show_error(error, event, socket.id)
