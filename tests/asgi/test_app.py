@@ -154,6 +154,13 @@ class TestNoOtherApplication:
         assert answer.header("content-type") == "text/plain; charset=utf-8"
         assert answer.header("content-length") == "9"
 
+    @pytest.mark.parametrize("path", ["/other", "/socket.io/"])
+    async def test_head_gets_no_body(self, engine, autojump_clock, path):
+        answer = await ask(app_of(engine), http_scope(method="HEAD", path=path))
+        assert answer.status in {400, 404}
+        assert answer.body == b""
+        assert answer.header("content-length") != "0"
+
     async def test_not_found_also_while_nobody_runs_the_server(self, autojump_clock):
         assert (await ask(app_of(an_engine()), http_scope(path="/other"))).status == 404
 

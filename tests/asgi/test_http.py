@@ -329,14 +329,19 @@ class TestSendsThatNeverEnd:
 class TestSendResponse:
     async def test_it_says_that_it_went_out(self, engine, autojump_clock):
         call = Call(http_scope())
-        assert await send_response(engine, call.send, Response(200, b"x")) is None
+        assert await send_response(engine, call.send, Response(200, b"x"), "GET") is None
         assert call.answer.body == b"x"
+
+    async def test_head_gets_no_body(self, engine, autojump_clock):
+        call = Call(http_scope(method="HEAD"))
+        assert await send_response(engine, call.send, Response(404, b"Not Found"), "HEAD") is None
+        assert (call.answer.status, call.answer.body, call.answer.header("content-length")) == (404, b"", "9")
 
     @pytest.mark.parametrize("error", [OSError(), RuntimeError(), trio.BrokenResourceError(), AttributeError()])
     async def test_it_says_why_not(self, engine, autojump_clock, error):
         call = Call(http_scope())
         call.error = error
-        assert await send_response(engine, call.send, Response(200)) is CloseReason.TRANSPORT_ERROR
+        assert await send_response(engine, call.send, Response(200), "GET") is CloseReason.TRANSPORT_ERROR
 
     async def test_a_send_that_can_be_cancelled_is(self, engine, autojump_clock):
         """hypercorn's over HTTP/2 is one, and the end of its connection doesn't free it."""
@@ -344,5 +349,5 @@ class TestSendResponse:
         async def send(what: object) -> None:
             await trio.sleep_forever()
 
-        assert await send_response(engine, send, Response(200)) is CloseReason.SLOW_CONSUMER
+        assert await send_response(engine, send, Response(200), "GET") is CloseReason.SLOW_CONSUMER
         await nothing_is_left(engine)

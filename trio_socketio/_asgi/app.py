@@ -70,4 +70,5 @@ class ASGIApp:
             await send({"type": "websocket.close"})
         else:
             self._engine.start_soon(partial(drain, receive))
-            await send_response(self._engine, send, Response(404, b"Not Found", "text/plain; charset=utf-8"))
+            not_found = Response(404, b"Not Found", "text/plain; charset=utf-8")
+            await send_response(self._engine, send, not_found, scope.get("method", "GET"))

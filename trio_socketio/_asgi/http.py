@@ -79,13 +79,19 @@ async def serve_http(engine: EngineServer, request: Request, receive: Receive, s
         if "transfer-encoding" in request.headers or request.content_length:
             # Nobody will make use of the rest: the connection can't be used again.
             response.headers.append(("connection", "close"))
-    failure = await send_response(engine, send, response)
+    failure = await send_response(engine, send, response, request.method)
     if failure is not None:
         engine.undelivered(request, response, failure)
 
 
-async def send_response(engine: EngineServer, send: Send, response: Response) -> CloseReason | None:
-    """Send a response, for as long as a write may take; say why it did not go out, as far as the host lets us know."""
+async def send_response(engine: EngineServer, send: Send, response: Response, method: str) -> CloseReason | None:
+    """Send the response to a request of this method, for as long as a write may take.
+
+    Returns:
+        Why it did not go out, as far as the host lets us know; ``None`` if it did.
+    """
+    # "The server MUST NOT send content in the response" to HEAD; not all hosts see to that.
+    body = b"" if method == "HEAD" else response.body
     writing = trio.CancelScope()
     sent = trio.Event()
     failure: CloseReason | None = CloseReason.SLOW_CONSUMER
@@ -97,7 +103,7 @@ async def send_response(engine: EngineServer, send: Send, response: Response) ->
                 await send(
                     {"type": "http.response.start", "status": response.status, "headers": raw(response.header_list())}
                 )
-                await send({"type": "http.response.body", "body": response.body})
+                await send({"type": "http.response.body", "body": body})
                 failure = None
         except Exception as error:  # noqa: BLE001 - hosts raise all sorts when the client has gone
             failure = CloseReason.TRANSPORT_ERROR
