@@ -20,7 +20,7 @@ from trio_socketio.testing.verdict import (
 def raised_by(source, **names):
     """The exception of some source that stands in a module of ours, or calls what does."""
     try:
-        exec(compile(source, "ours.py", "exec"), {"__name__": "trio_socketio._server.dispatcher", **names})
+        exec(compile(source, "<ours>", "exec"), {"__name__": "trio_socketio._server.dispatcher", **names})
     except BaseException as error:
         return error.with_traceback(error.__traceback__.tb_next)
 
@@ -37,7 +37,7 @@ def test_frames_of_ours_above_the_applications_are_not_shown():
 
 
 def test_an_error_of_ours_is_shown_with_its_frames():
-    assert "ours.py" in application_part(raised_by("1 / 0"))
+    assert "<ours>" in application_part(raised_by("1 / 0"))
 
 
 def test_below_the_application_ours_are_shown():
@@ -45,7 +45,7 @@ def test_below_the_application_ours_are_shown():
         raise raised_by("1 / 0")
 
     shown = application_part(raised_by("application()", application=application))
-    assert shown.index("in application") < shown.index("ours.py")
+    assert shown.index("in application") < shown.index("<ours>")
 
 
 def test_an_error_that_nobody_raised():
