@@ -44,6 +44,19 @@ class Dispatcher:
         counters: likewise.
     """
 
+    __slots__ = (
+        "_concurrent",
+        "_counters",
+        "_inlets",
+        "_most_concurrent",
+        "_nurseries_around",
+        "_peer",
+        "_socket",
+        "_task",
+        "behaviour",
+        "queue",
+    )
+
     def __init__(self, socket: Socket, behaviour: Behaviour, peer: Peer, limits: Limits, counters: Counters) -> None:
         self.queue: EventQueue = EventQueue(limits.event_queue, limits.event_queue_bytes)
         self.behaviour: Behaviour = behaviour
@@ -56,7 +69,9 @@ class Dispatcher:
         """The worker."""
         self._nurseries_around: list[trio.Nursery] = []
         """The worker's nurseries whose tasks run beside its events."""
-        self._concurrent = trio.CapacityLimiter(limits.max_concurrent_handlers)
+        self._most_concurrent = limits.max_concurrent_handlers
+        self._concurrent: trio.CapacityLimiter | None = None
+        """Made for the first event that is handled concurrently: most sockets have none, and it takes a kilobyte."""
 
     def close(self) -> None:
         """Drop what waits, and end the streams: the socket is gone."""
@@ -175,7 +190,8 @@ class Dispatcher:
             await self._handle(event, handler, arguments, containment)
             return
         borrower = object()
-        await self._concurrent.acquire_on_behalf_of(borrower)
+        limiter = self._concurrent = self._concurrent or trio.CapacityLimiter(self._most_concurrent)
+        await limiter.acquire_on_behalf_of(borrower)
         nursery.start_soon(self._handle_concurrently, borrower, event, handler, arguments, containment)
 
     async def _handle_concurrently(
@@ -189,6 +205,7 @@ class Dispatcher:
         try:
             await self._handle(event, handler, arguments, containment)
         finally:
+            assert self._concurrent is not None  # noqa: S101 - it was acquired
             self._concurrent.release_on_behalf_of(borrower)
 
     async def _show(self, event: Event, containment: Containment) -> Event | None:
