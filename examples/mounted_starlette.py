@@ -49,7 +49,7 @@ async def main(bind: str = "127.0.0.1:8000") -> None:
     config.bind = [bind]
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         # hypercorn has types of its own for applications and triggers
-        await hypercorn.trio.serve(app, config, shutdown_trigger=signals.__anext__)  # type: ignore[arg-type]
+        await hypercorn.trio.serve(app, config, shutdown_trigger=signals.__anext__)  # type: ignore[arg-type] # any awaitable will do
 
 
 if __name__ == "__main__":

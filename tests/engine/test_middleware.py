@@ -70,7 +70,7 @@ class TestWhen:
         seen = []
         config = EngineConfig(middleware=(noting(seen),), cors=CORS(origins=("https://app.example",)))
         file = Response(200, b"script")
-        files = lambda asked: file if asked.query_string == "file" else None  # noqa: E731
+        files = lambda asked: file if asked.query_string == "file" else None  # noqa: E731 - as short as the case
         async with running_engine(config, files=files) as engine:
             foreign = request(POLLING, headers={"origin": "https://evil.example", "host": "a"})
             assert (await engine.handle_http(foreign, None)).status == 403

@@ -10,7 +10,7 @@ import sys
 import time
 
 # Imported once and for all: pytester forgets what an inner run was the first to import.
-import anyio.pytest_plugin  # noqa: F401
+import anyio.pytest_plugin  # noqa: F401 - for the effect of importing it
 import pytest
 
 from tests.support.plugin_project import ANYIO, CONFTEST, RUNNERS, Project, lines_after

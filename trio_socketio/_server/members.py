@@ -205,10 +205,16 @@ class Members:
         worker.session.close(CloseReason.SLOW_CONSUMER)
 
     def _record(self, socket_ids: Sequence[str], batch: Sequence[EnginePacket]) -> None:
+        for worker in self._known(socket_ids):
+            if worker.replay is not None:
+                worker.replay.record(batch)
+
+    def _known(self, socket_ids: Iterable[str]) -> Iterator[Tenant]:
+        """Go through the workers of sockets that are connected or lost."""
         for socket_id in socket_ids:
             worker = self._workers.get(socket_id) or self._parked.get(socket_id)
-            if worker is not None and worker.replay is not None:
-                worker.replay.record(batch)
+            if worker is not None:
+                yield worker
 
     def _show(self, socket_ids: Sequence[str], event: Event) -> None:
         name, *args = event.args
@@ -256,28 +262,22 @@ class Members:
     def put_into(self, socket_ids: Iterable[str], rooms: Iterable[str]) -> None:
         """Put sockets into rooms."""
         names = tuple(rooms)
-        for socket_id in socket_ids:
-            worker = self._workers.get(socket_id) or self._parked.get(socket_id)
-            if worker is not None:
-                try:
-                    worker.socket.put_into(names)
-                except ValueError as error:
-                    _logger.warning("%s: %s stays out: %s", self.name, shortened(socket_id), error)
+        for worker in self._known(socket_ids):
+            try:
+                worker.socket.put_into(names)
+            except ValueError as error:
+                _logger.warning("%s: %s stays out: %s", self.name, shortened(worker.socket.id), error)
 
     def take_out_of(self, socket_ids: Iterable[str], rooms: Iterable[str]) -> None:
         """Take sockets out of rooms."""
         names = tuple(rooms)
-        for socket_id in socket_ids:
-            worker = self._workers.get(socket_id) or self._parked.get(socket_id)
-            if worker is not None:
-                worker.socket.leave(*names)
+        for worker in self._known(socket_ids):
+            worker.socket.leave(*names)
 
     def disconnect(self, socket_ids: Iterable[str], *, close: bool) -> None:
         """Disconnect sockets."""
-        for socket_id in socket_ids:
-            worker = self._workers.get(socket_id) or self._parked.get(socket_id)
-            if worker is not None:
-                worker.disconnect(close=close)
+        for worker in self._known(socket_ids):
+            worker.disconnect(close=close)
 
     async def handle_server_event(self, args: Sequence[Any]) -> Sequence[Any]:
         """Let handlers have an event of another server."""

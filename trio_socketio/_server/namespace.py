@@ -204,10 +204,7 @@ class Namespace:
             ValueError: the name is reserved.
         """
         check_server_event(event)
-        await trio.lowlevel.checkpoint()
-        adapter = self._server._place(self._name).adapter
-        if adapter.is_crowded:
-            await adapter.make_room()
+        adapter = await self._adapter_with_room()
         adapter.server_side_emit([event, *args])
 
     @asynccontextmanager
@@ -221,10 +218,7 @@ class Namespace:
             ValueError: the name is reserved.
         """
         check_server_event(event)
-        await trio.lowlevel.checkpoint()
-        adapter = self._server._place(self._name).adapter
-        if adapter.is_crowded:
-            await adapter.make_room()
+        adapter = await self._adapter_with_room()
         answers: Answers = Answers._create()
         forget = adapter.server_side_ask([event, *args], answers)
         try:
@@ -232,6 +226,13 @@ class Namespace:
         finally:
             forget()
             answers.end()
+
+    async def _adapter_with_room(self) -> Broadcaster:
+        await trio.lowlevel.checkpoint()
+        adapter = self._server._place(self._name).adapter
+        if adapter.is_crowded:
+            await adapter.make_room()
+        return adapter
 
     def _everybody(self) -> BroadcastOperator:
         place = self._server._place(self._name)
